@@ -1,0 +1,152 @@
+"""The values of a job: read from envs, checked by type, written as flags.
+
+A job's `Config` is a frozen dataclass. Its fields are the lab's envs in lower case; a field whose value depends on the
+scale says so with `by_scale`, so that a reader sees all four scales side by side.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NewType, TypeVar
+
+from clusterlab.errors import InputError, Problem
+
+
+class Scale(StrEnum):
+    """How big a lab runs."""
+
+    TINY = "tiny"
+    """CPU, seconds: weights made in code, nothing downloaded."""
+    SMALL = "small"
+    """CPU, minutes: a real pretrained model that a package carries."""
+    SINGLE = "single"
+    """One GPU."""
+    FULL = "full"
+    """The published setting."""
+
+
+Source = NewType("Source", str)
+"""Where a model or data set comes from: `org/name@<40-hex revision>`, a folder, or a name that the job makes itself."""
+
+PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+
+_BY_SCALE = "by_scale"
+
+C = TypeVar("C")
+
+
+def by_scale(*, tiny: Any, small: Any, single: Any, full: Any) -> Any:
+    """A Config field whose default is set by SCALE."""
+    values = dict(zip(Scale, (tiny, small, single, full), strict=True))
+    return dataclasses.field(metadata={_BY_SCALE: values})
+
+
+def parse(config_type: type[C], values: Mapping[str, str], *, path: str = "envs") -> C:
+    """Make a Config from text values keyed by upper-case field name.
+
+    What is not given comes from the scale or the field's default.
+
+    Raises:
+        InputError: every unknown key, value of the wrong type and value that the Config itself refuses.
+    """
+    fields = {field.name.upper(): field for field in dataclasses.fields(typing.cast(Any, config_type))}
+    hints = typing.get_type_hints(config_type)
+    problems = [Problem(path=path, key=key, message=_unknown(key, fields)) for key in values if key not in fields]
+    given: dict[str, Any] = {}
+    for key, text in values.items():
+        if field := fields.get(key):
+            try:
+                given[field.name] = _convert(hints[field.name], text)
+            except ValueError as error:
+                problems.append(Problem(path=path, key=key, message=f"{text!r}: {error}"))
+    scale = given.get("scale")
+    for key, field in fields.items():
+        if field.name not in given and key not in values:
+            if _BY_SCALE in field.metadata:
+                if isinstance(scale, Scale):
+                    given[field.name] = field.metadata[_BY_SCALE][scale]
+            elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+                problems.append(Problem(path=path, key=key, message=f"missing; {_allowed(hints[field.name])}"))
+    if problems:
+        raise InputError(problems)
+    try:
+        return config_type(**given)
+    except ValueError as error:
+        raise InputError(Problem(path=path, message=str(error))) from error
+
+
+def from_environment(config_type: type[C], environment: Mapping[str, str] | None = None) -> C:
+    """Make a Config from the variables of the environment that bear its fields' names."""
+    environment = os.environ if environment is None else environment
+    names = {field.name.upper() for field in dataclasses.fields(typing.cast(Any, config_type))}
+    return parse(config_type, {key: environment[key] for key in sorted(names & environment.keys())}, path="environment")
+
+
+def to_flags(config: object) -> list[str]:
+    """Every value as an explicit flag: `--learning-rate=0.0002`; `None` is written as nothing."""
+    values = dataclasses.asdict(typing.cast(Any, config))
+    return [f"--{name.replace('_', '-')}={'' if value is None else value}" for name, value in values.items()]
+
+
+def from_flags(config_type: type[C], flags: Sequence[str]) -> C:
+    """Read back what `to_flags` wrote."""
+    values = {}
+    for flag in flags:
+        name, equals, text = flag.partition("=")
+        if not name.startswith("--") or not equals:
+            raise InputError(Problem(path=flag, message="not a flag; write --name=value"))
+        values[name[2:].replace("-", "_").upper()] = text
+    return parse(config_type, values, path="flags")
+
+
+def _unknown(key: str, fields: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(key, fields, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"unknown; {hint}allowed: {', '.join(fields)}"
+
+
+def _convert(hint: Any, text: str) -> Any:
+    """Text to the type of a field; ValueError says what is allowed."""
+    if isinstance(hint, types.UnionType):
+        return None if text == "" else _convert(_optional(hint), text)
+    if hint is Source:
+        return _source(text)
+    if isinstance(hint, type) and issubclass(hint, StrEnum) and text not in list(hint):
+        raise ValueError(_allowed(hint))
+    if hint is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(_allowed(hint))
+        return text.lower() == "true"
+    if hint in (int, float) or isinstance(hint, type) and issubclass(hint, str):
+        try:
+            return hint(text)
+        except ValueError:
+            raise ValueError(_allowed(hint)) from None
+    raise TypeError(f"{hint}: a Config field is str, int, float, bool, Source, a StrEnum, or one of these | None")
+
+
+def _optional(hint: types.UnionType) -> Any:
+    return next(part for part in typing.get_args(hint) if part is not type(None))
+
+
+def _source(text: str) -> Source:
+    if not text:
+        raise ValueError("empty; a hub id with revision, a folder, or a name that the job makes itself")
+    if "/" in text and not PINNED.fullmatch(text) and not Path(text).is_dir():
+        raise ValueError("neither a folder nor a pinned hub id; allowed: org/name@<40-hex revision>, or a folder that exists")
+    return Source(text)
+
+
+def _allowed(hint: Any) -> str:
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return f"allowed: {', '.join(hint)}"
+    names = {int: "a whole number", float: "a number", bool: "true or false"}
+    return f"allowed: {names.get(hint, 'a text')}"

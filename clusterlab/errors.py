@@ -1,0 +1,67 @@
+"""What can go wrong, and with which exit code.
+
+    ClusterlabError           1  the job failed, or its result is outside what the lab expects
+    ├── InputError            2  a file, a value or a name that somebody typed
+    ├── MissingError          3  something that is not installed here; says the command that installs it
+    ├── UnreachableError      4  a service that did not answer within its time limit
+    └── StorageError          5  a folder that cannot be written
+
+Every message reads `path: key: what is wrong and what is allowed`. Anything else that is raised is a defect of ours
+and keeps its traceback. An interrupted command exits with 130.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+EXIT_INTERRUPTED = 130
+
+
+class ClusterlabError(Exception):
+    """Something that the user can mend; printed without a traceback."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One thing that is wrong with one input."""
+
+    path: str
+    """File, or the option or variable that carried the value."""
+    key: str = ""
+    """Dotted place inside it, such as `resources.labels.course`; empty for the whole."""
+    message: str
+    """What is wrong and what is allowed."""
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.path, self.key, self.message) if part)
+
+
+class InputError(ClusterlabError):
+    """Carries every problem that was found, not the first only."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Iterable[Problem] | Problem) -> None:
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class MissingError(ClusterlabError):
+    """A tool or library that this verb needs and that is not installed here."""
+
+    exit_code = 3
+
+
+class UnreachableError(ClusterlabError):
+    """A service that did not answer within its time limit."""
+
+    exit_code = 4
+
+
+class StorageError(ClusterlabError):
+    """A folder that cannot be written: permission, space, or a file in its way."""
+
+    exit_code = 5

@@ -1,0 +1,231 @@
+"""A lab: a plain SkyPilot task, `labs/<lab>.yaml`, and what is expected of it, `labs/<lab>.expected.yaml`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from clusterlab.config import Scale
+from clusterlab.document import Document
+from clusterlab.errors import InputError, Problem
+
+SIDECAR_SUFFIX = ".expected.yaml"
+SUBMIT = re.compile(r"python -m jobs\.submit (\S+)")
+"""The last line of a lab's `run:`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expectation:
+    """The range in which a metric must lie."""
+
+    low: float | None
+    high: float | None
+    source: str
+    hardware: str
+
+    def met_by(self, value: float) -> bool:
+        """Whether a measured value lies in the range, its ends included; NaN lies in none."""
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high) and value == value
+
+    def __str__(self) -> str:
+        if self.low is None:
+            return f"at most {self.high:g}"
+        if self.high is None:
+            return f"at least {self.low:g}"
+        return f"{self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Range:
+    """Low, expected and high, in hours or dollars."""
+
+    low: Decimal
+    expected: Decimal
+    high: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScalePlan:
+    """What a lab needs and must show at one scale."""
+
+    local: bool
+    """On this machine, for nothing, or on the machine that the lab asks for."""
+    hours: Range
+    budget_usd: Decimal
+    expect: dict[str, Expectation]
+    """By name of metric."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """What the lab asks of a cloud."""
+
+    accelerators: dict[str, int]
+    """Name to count; any one of them will do. Empty for a CPU machine."""
+    use_spot: bool
+    disk_size_gb: int
+    idle_minutes: int
+    """How long a machine stays after its last job, before it is ended."""
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lab:
+    """What to run and what it may cost."""
+
+    path: Path
+    name: str
+    title: str
+    goal: str
+    job: str
+    run: str
+    """The shell lines that a machine runs."""
+    envs: dict[str, str]
+    resources: Resources
+    num_nodes: int
+    egress_gb: Decimal
+    scales: dict[Scale, ScalePlan]
+
+    @classmethod
+    def load(cls, path: Path) -> Lab:
+        """Read a lab and its sidecar.
+
+        Raises:
+            InputError: every thing that keeps it from being read. `clusterlab.check` has the rules beyond that.
+        """
+        problems: list[Problem] = []
+        task = Document.load(_existing(path), problems)
+        sidecar = Document.load(_existing(sidecar_path(path), of=path), problems)
+        lab = cls(
+            path=path,
+            name=path.stem,
+            title=_title(task.text),
+            goal=sidecar.text_at("goal"),
+            job=_job(task),
+            run=task.text_at("run"),
+            envs={key: str(value) for key, value in task.mapping_at("envs").items()},
+            resources=_resources(task),
+            num_nodes=task.integer_at("num_nodes", default=1),
+            egress_gb=sidecar.decimal_at("egress_gb"),
+            scales={scale: _scale_plan(sidecar, scale) for scale in Scale if scale in sidecar.mapping_at("scales")},
+        )
+        sidecar.refuse_unknown("", {"goal", "egress_gb", "scales"})
+        sidecar.refuse_unknown("scales", set(Scale))
+        if problems:
+            raise InputError(problems)
+        return lab
+
+    def at(self, scale: Scale) -> ScalePlan:
+        """What the lab needs at a scale.
+
+        Raises:
+            InputError: its sidecar has nothing for that scale.
+        """
+        if scale not in self.scales:
+            raise InputError(Problem(path=str(sidecar_path(self.path)), key=f"scales.{scale}", message="missing"))
+        return self.scales[scale]
+
+
+def lab_paths(folder: Path) -> list[Path]:
+    """The labs of a folder, in order of name."""
+    return sorted(path for path in folder.glob("*.yaml") if not path.name.endswith(SIDECAR_SUFFIX))
+
+
+def sidecar_path(path: Path) -> Path:
+    """`labs/x.yaml` to `labs/x.expected.yaml`."""
+    return path.with_name(path.stem + SIDECAR_SUFFIX)
+
+
+def _existing(path: Path, *, of: Path | None = None) -> Path:
+    if path.is_file():
+        return path
+    if of is not None:
+        raise InputError(Problem(path=str(of), message=f"has no sidecar; {path} says what is expected of it"))
+    names = [known.as_posix() for known in lab_paths(path.parent)]
+    close = difflib.get_close_matches(path.as_posix(), names, n=1, cutoff=0.4)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise InputError(Problem(path=str(path), message=f"no such lab; {hint}allowed: {', '.join(names) or 'none here'}"))
+
+
+def _title(text: str) -> str:
+    first = text.partition("\n")[0]
+    return first.removeprefix("#").strip() if first.startswith("#") else ""
+
+
+def _job(task: Document) -> str:
+    lines = task.text_at("run").strip().splitlines()
+    match = SUBMIT.fullmatch(lines[-1].strip()) if lines else None
+    if match is None:
+        task.complain("run", "must end in the line `python -m jobs.submit <job>`")
+        return ""
+    return match.group(1)
+
+
+def _resources(task: Document) -> Resources:
+    return Resources(
+        accelerators=_accelerators(task),
+        use_spot=task.boolean_at("resources.use_spot", default=False),
+        disk_size_gb=task.integer_at("resources.disk_size", default=256),
+        idle_minutes=task.integer_at("resources.autostop.idle_minutes"),
+        labels={key: str(value) for key, value in task.mapping_at("resources.labels").items()},
+    )
+
+
+def _accelerators(task: Document) -> dict[str, int]:
+    """SkyPilot writes them as `L4`, `L4:2`, a list of these, or a mapping."""
+    key = "resources.accelerators"
+    asked: Any = task.at(key)
+    if asked is None:
+        return {}
+    if isinstance(asked, str):
+        asked = [asked]
+    if isinstance(asked, list):
+        asked = {name: int(count or 1) for name, _, count in (str(item).partition(":") for item in asked) if (count or "1").isdigit()}
+    if not isinstance(asked, dict) or not asked or not all(isinstance(count, int) and count > 0 for count in asked.values()):
+        task.complain(key, "allowed: a name, `name:count`, a list of these, or a mapping of names to counts")
+        return {}
+    return {str(name): count for name, count in asked.items()}
+
+
+def _scale_plan(sidecar: Document, scale: Scale) -> ScalePlan:
+    key = f"scales.{scale}"
+    sidecar.refuse_unknown(key, {"machine", "hours", "budget_usd", "expect"})
+    machine = sidecar.text_at(f"{key}.machine")
+    if machine not in ("local", "lab"):
+        sidecar.complain(f"{key}.machine", f"{machine!r}; allowed: local, lab")
+    expect = sidecar.mapping_at(f"{key}.expect")
+    return ScalePlan(
+        local=machine == "local",
+        hours=_range(sidecar, f"{key}.hours"),
+        budget_usd=sidecar.decimal_at(f"{key}.budget_usd"),
+        expect={metric: _expectation(sidecar, f"{key}.expect.{metric}") for metric in expect},
+    )
+
+
+def _range(sidecar: Document, key: str) -> Range:
+    sidecar.refuse_unknown(key, {"low", "expected", "high"})
+    low, expected, high = (sidecar.decimal_at(f"{key}.{name}") for name in ("low", "expected", "high"))
+    if not 0 <= low <= expected <= high:
+        sidecar.complain(key, "must not fall from low to expected to high, nor be negative")
+    return Range(low=low, expected=expected, high=high)
+
+
+def _expectation(sidecar: Document, key: str) -> Expectation:
+    """`{value, tolerance}` or `{low}`, `{high}`, `{low, high}`; each with `source` and `hardware`."""
+    sidecar.refuse_unknown(key, {"value", "tolerance", "low", "high", "source", "hardware"})
+    given = {name for name in ("value", "tolerance", "low", "high") if sidecar.at(f"{key}.{name}") is not None}
+    low = high = None
+    if given == {"value", "tolerance"}:
+        value, tolerance = (float(sidecar.decimal_at(f"{key}.{name}")) for name in ("value", "tolerance"))
+        low, high = value - tolerance, value + tolerance
+    elif given and given <= {"low", "high"}:
+        low, high = (float(sidecar.decimal_at(f"{key}.{name}")) if name in given else None for name in ("low", "high"))
+    else:
+        sidecar.complain(key, "allowed: value with tolerance, or low, or high, or both")
+    if low is not None and high is not None and low > high:
+        sidecar.complain(key, f"low {low:g} is above high {high:g}")
+    return Expectation(low=low, high=high, source=sidecar.text_at(f"{key}.source"), hardware=sidecar.text_at(f"{key}.hardware"))

@@ -1,0 +1,188 @@
+"""What happened: one folder and one `run.json` for each run of a lab."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from clusterlab.config import PINNED, Source
+from clusterlab.errors import InputError, Problem, StorageError
+from clusterlab.fingerprint import digest_file, digest_files, fingerprint
+from clusterlab.tags import Tags
+
+RECORD = "run.json"
+METRICS = "metrics.jsonl"
+"""One line a training step: `phase`, `step`, `steps`, and what was measured."""
+
+
+class Status(StrEnum):
+    """How far a run came."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    """Interrupted by somebody; the next run that asks for the same goes on from its checkpoint."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What was asked for; everything that decides the result, and nothing else."""
+
+    lab: str
+    job: str
+    config: dict[str, Any]
+    """Every value of the job's Config."""
+    code: str
+    """SHA-256 over the files of `jobs/`."""
+    lock: str
+    """SHA-256 of `images/train.lock`."""
+    revisions: dict[str, str]
+    """What each model and data set was, by Config field: a pinned hub id, or the SHA-256 of a folder's files."""
+
+    @classmethod
+    def of(cls, lab: str, job: str, config: object, *, root: Path) -> Asked:
+        """Describe a job with its values, in the repository at `root`."""
+        values = dataclasses.asdict(typing.cast(Any, config))
+        hints = typing.get_type_hints(type(config))
+        sources = {name: values[name] for name in values if hints[name] is Source}
+        return cls(
+            lab=lab,
+            job=job,
+            config=values,
+            code=digest_files(root, (root / "jobs").rglob("*.py")),
+            lock=digest_file(root / "images" / "train.lock"),
+            revisions={name: _revision(source) for name, source in sources.items()},
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hexadecimal letters."""
+        return fingerprint(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """The record of a run, as it is in `run.json`."""
+
+    run_id: str
+    fingerprint: str
+    asked: Asked
+    tags: dict[str, str]
+    status: Status
+    started: str
+    """ISO 8601, UTC."""
+    ended: str | None = None
+    seconds: float | None = None
+    """From the start of the job's `main` to its end, of the last attempt."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Where and with what it ran: commit, packages, device, attempts."""
+    cost_usd: str | None = None
+    """A decimal number as text; None where the price is unknown."""
+    error: str | None = None
+
+    @classmethod
+    def load(cls, folder: Path) -> Run:
+        """Read `run.json` of a run's folder.
+
+        Raises:
+            InputError: it cannot be read as a record.
+        """
+        path = folder / RECORD
+        try:
+            values = json.loads(path.read_text())
+            return cls(**values | {"asked": Asked(**values["asked"]), "status": Status(values["status"])})
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(Problem(path=str(path), message=f"not a run record: {error}")) from error
+
+    def save(self, folder: Path) -> None:
+        """Write `run.json`, whole or not at all.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        write_atomically(folder / RECORD, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+
+def new_run_folder(runs: Path, asked: Asked, *, now: datetime | None = None) -> Path:
+    """Make `runs/<lab>/<UTC time>-<fingerprint>/`, empty.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    stamp = (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
+    base = runs / asked.lab / f"{stamp}-{asked.fingerprint[:8]}"
+    for attempt in range(1, 1000):
+        folder = base if attempt == 1 else base.with_name(f"{base.name}-{attempt}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            if not folder.is_dir():
+                raise StorageError(f"{folder}: a file is in the way") from None
+        except OSError as error:
+            raise StorageError(f"{folder}: cannot be made: {error.strerror}") from error
+    raise StorageError(f"{base}: too many runs began in this second")
+
+
+def unfinished(runs: Path, asked: Asked) -> Path | None:
+    """The newest folder of a run that asked for the same and did not finish, to go on with."""
+    for folder, run in reversed(list(find_runs(runs / asked.lab))):
+        if run.fingerprint == asked.fingerprint and run.status is not Status.SUCCEEDED:
+            return folder
+    return None
+
+
+def find_runs(runs: Path) -> Iterator[tuple[Path, Run]]:
+    """Every run below a folder, in order of path."""
+    for path in sorted(runs.rglob(RECORD)):
+        yield path.parent, Run.load(path.parent)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file that is there whole or not at all, also after a power cut.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def append_line(path: Path, values: Mapping[str, object]) -> None:
+    """Add one JSON line to a file.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    try:
+        with path.open("a") as file:
+            file.write(json.dumps(values) + "\n")
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _revision(source: str) -> str:
+    if PINNED.fullmatch(source):
+        return source
+    folder = Path(source)
+    if folder.is_dir():
+        return f"sha256:{digest_files(folder, (path for path in folder.rglob('*') if path.is_file()))}"
+    return f"made by the job: {source}"
