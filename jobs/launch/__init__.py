@@ -1,0 +1,1 @@
+"""How a job comes to run: the embedded Ray, the entrypoint on the node, and the folder of the run."""

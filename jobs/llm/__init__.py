@@ -1,0 +1,1 @@
+"""What language-model jobs share: bases, data, packing, checkpoints, measures."""
