@@ -57,24 +57,9 @@ def parse(config_type: type[C], values: Mapping[str, str], *, path: str = "envs"
     Raises:
         InputError: every unknown key, value of the wrong type and value that the Config itself refuses.
     """
-    fields = {field.name.upper(): field for field in dataclasses.fields(typing.cast(Any, config_type))}
-    hints = typing.get_type_hints(config_type)
-    problems = [Problem(path=path, key=key, message=_unknown(key, fields)) for key in values if key not in fields]
-    given: dict[str, Any] = {}
-    for key, text in values.items():
-        if field := fields.get(key):
-            try:
-                given[field.name] = _convert(hints[field.name], text)
-            except ValueError as error:
-                problems.append(Problem(path=path, key=key, message=f"{text!r}: {error}"))
-    scale = given.get("scale")
-    for key, field in fields.items():
-        if field.name not in given and key not in values:
-            if _BY_SCALE in field.metadata:
-                if isinstance(scale, Scale):
-                    given[field.name] = field.metadata[_BY_SCALE][scale]
-            elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-                problems.append(Problem(path=path, key=key, message=f"missing; {_allowed(hints[field.name])}"))
+    problems: list[Problem] = []
+    given = _given(config_type, values, path, problems)
+    given |= _defaults(config_type, given, values, path, problems)
     if problems:
         raise InputError(problems)
     try:
@@ -107,6 +92,42 @@ def from_flags(config_type: type[C], flags: Sequence[str]) -> C:
     return parse(config_type, values, path="flags")
 
 
+def _fields(config_type: type[Any]) -> dict[str, dataclasses.Field[Any]]:
+    return {field.name.upper(): field for field in dataclasses.fields(config_type)}
+
+
+def _given(config_type: type[Any], values: Mapping[str, str], path: str, problems: list[Problem]) -> dict[str, Any]:
+    """The values that were given, each by its field and as the field's type."""
+    fields, hints = _fields(config_type), typing.get_type_hints(config_type)
+    given = {}
+    for key, text in values.items():
+        if key not in fields:
+            problems.append(Problem(path=path, key=key, message=_unknown(key, fields)))
+            continue
+        name = fields[key].name
+        try:
+            given[name] = _convert(hints[name], text)
+        except ValueError as error:
+            problems.append(Problem(path=path, key=key, message=f"{text!r}: {error}"))
+    return given
+
+
+def _defaults(
+    config_type: type[Any], given: Mapping[str, Any], values: Mapping[str, str], path: str, problems: list[Problem]
+) -> dict[str, Any]:
+    """What the scale sets for the fields that were not given; a field without any default is a problem."""
+    hints = typing.get_type_hints(config_type)
+    defaults = {}
+    for key, field in _fields(config_type).items():
+        if key in values:
+            continue
+        if _BY_SCALE in field.metadata:
+            defaults[field.name] = field.metadata[_BY_SCALE].get(given.get("scale"))
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            problems.append(Problem(path=path, key=key, message=f"missing; {_allowed(hints[field.name])}"))
+    return defaults
+
+
 def _unknown(key: str, fields: Mapping[str, object]) -> str:
     close = difflib.get_close_matches(key, fields, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
@@ -125,7 +146,7 @@ def _convert(hint: Any, text: str) -> Any:
         if text.lower() not in ("true", "false"):
             raise ValueError(_allowed(hint))
         return text.lower() == "true"
-    if hint in (int, float) or isinstance(hint, type) and issubclass(hint, str):
+    if hint in (int, float) or (isinstance(hint, type) and issubclass(hint, str)):
         try:
             return hint(text)
         except ValueError:
@@ -141,7 +162,7 @@ def _source(text: str) -> Source:
     if not text:
         raise ValueError("empty; a hub id with revision, a folder, or a name that the job makes itself")
     if "/" in text and not PINNED.fullmatch(text) and not Path(text).is_dir():
-        raise ValueError("neither a folder nor a pinned hub id; allowed: org/name@<40-hex revision>, or a folder that exists")
+        raise ValueError("neither pinned nor a folder; allowed: org/name@<40-hex revision>, or a folder that exists")
     return Source(text)
 
 

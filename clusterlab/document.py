@@ -25,6 +25,22 @@ class Document:
     text: str
     values: dict[str, Any]
     problems: list[Problem]
+    readable: bool = True
+    """False where the file could not be parsed; the values are then empty."""
+
+    @classmethod
+    def load_or_empty(cls, path: Path, problems: list[Problem]) -> Document:
+        """Parse a file; where that fails it is one problem, and an empty document whose complaints go nowhere."""
+        try:
+            return cls.load(path, problems)
+        except InputError as error:
+            problems.extend(error.problems)
+            return cls.empty(path)
+
+    @classmethod
+    def empty(cls, path: Path) -> Document:
+        """What stands for a file that cannot be read."""
+        return cls(path=path, text="", values={}, problems=[], readable=False)
 
     @classmethod
     def load(cls, path: Path, problems: list[Problem]) -> Document:
@@ -39,7 +55,8 @@ class Document:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-            raise InputError(Problem(path=str(path), message=f"{place}{error.problem or 'cannot be parsed'}")) from error
+            message = f"{place}{error.problem or 'cannot be parsed'}"
+            raise InputError(Problem(path=str(path), message=message)) from error
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise InputError(Problem(path=str(path), message=f"cannot be read: {error}")) from error
         if not isinstance(values, dict):
@@ -93,7 +110,7 @@ class Document:
         if value is None and default is not None:
             return default
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            self.complain(key, "missing; must be a whole number" if value is None else f"{value!r}; must be a whole number from 0")
+            self.complain(key, f"{'missing' if value is None else repr(value)}; must be a whole number from 0")
             return default or 0
         return value
 
@@ -105,7 +122,7 @@ class Document:
             if isinstance(value, bool) or not number.is_finite():
                 raise InvalidOperation
         except InvalidOperation:
-            self.complain(key, "missing; must be a number" if value is None else f"{value!r}; must be a number")
+            self.complain(key, f"{'missing' if value is None else repr(value)}; must be a number")
             return Decimal(0)
         return number
 
@@ -122,8 +139,9 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
+                message = f"the key {key!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, message, key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)

@@ -46,7 +46,8 @@ def _stable(value: object, where: str) -> Any:
     if isinstance(value, Decimal):
         return f"decimal:{value.normalize()}"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _stable(getattr(value, field.name), f"{where}.{field.name}") for field in dataclasses.fields(value)}
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: _stable(getattr(value, name), f"{where}.{name}") for name in names}
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise TypeError(f"{where}: keys must be texts to have a stable form")

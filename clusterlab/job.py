@@ -1,7 +1,7 @@
 """Find a job by its name: a module in `jobs/` with a `Config` and a `main`.
 
-The library does not know the jobs; a lab names one, and it is loaded then. Loading is cheap, since a job imports what is
-heavy inside its functions.
+The library does not know the jobs; a lab names one, and it is loaded then. Loading is cheap, since a job imports what
+is heavy inside its functions.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 from clusterlab.errors import InputError, Problem
 
-NOT_JOBS = {"__init__", "submit", "execute"}
-"""Modules of `jobs/` that launch jobs and are none themselves."""
+NOT_JOBS = {"__init__", "submit"}
+"""Modules of `jobs/` that are no jobs themselves."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,18 +39,18 @@ class Job:
         if name not in names:
             close = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean {close[0]}? " if close else ""
-            raise InputError(Problem(path=path, message=f"no job {name!r}; {hint}allowed: {', '.join(names) or 'none'}"))
+            message = f"no job {name!r}; {hint}allowed: {', '.join(names) or 'none'}"
+            raise InputError(Problem(path=path, message=message))
         if str(root) not in sys.path:
             sys.path.insert(0, str(root))
         module = importlib.import_module(f"jobs.{name}")
         config_type, main = getattr(module, "Config", None), getattr(module, "main", None)
         if not (isinstance(config_type, type) and dataclasses.is_dataclass(config_type) and callable(main)):
-            raise InputError(Problem(path=f"jobs/{name}.py", message="a job has a dataclass Config and a function main"))
+            message = "a job has a dataclass Config and a function main"
+            raise InputError(Problem(path=f"jobs/{name}.py", message=message))
         return cls(name=name, config_type=config_type, main=main)
 
 
 def job_names(root: Path) -> list[str]:
     """The jobs of the repository at `root`."""
     return sorted(path.stem for path in (root / "jobs").glob("*.py") if path.stem not in NOT_JOBS)
-
-

@@ -16,6 +16,8 @@ from clusterlab.errors import InputError, Problem
 SIDECAR_SUFFIX = ".expected.yaml"
 SUBMIT = re.compile(r"python -m jobs\.submit (\S+)")
 """The last line of a lab's `run:`."""
+MINIMUM = re.compile(r"(\d+(?:\.\d+)?)\+")
+"""An amount that SkyPilot takes as a least one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +68,8 @@ class Resources:
 
     accelerators: dict[str, int]
     """Name to count; any one of them will do. Empty for a CPU machine."""
+    min_vcpus: Decimal
+    min_memory_gib: Decimal
     use_spot: bool
     disk_size_gb: int
     idle_minutes: int
@@ -98,11 +102,19 @@ class Lab:
             InputError: every thing that keeps it from being read. `clusterlab.check` has the rules beyond that.
         """
         problems: list[Problem] = []
-        task = Document.load(_existing(path), problems)
-        sidecar = Document.load(_existing(sidecar_path(path), of=path), problems)
-        lab = cls(
-            path=path,
-            name=path.stem,
+        lab = cls.of(*documents(path, problems))
+        if problems:
+            raise InputError(problems)
+        return lab
+
+    @classmethod
+    def of(cls, task: Document, sidecar: Document) -> Lab:
+        """Read the two documents of a lab; what is wrong goes to their problems."""
+        sidecar.refuse_unknown("", {"goal", "egress_gb", "scales"})
+        sidecar.refuse_unknown("scales", set(Scale))
+        return cls(
+            path=task.path,
+            name=task.path.stem,
             title=_title(task.text),
             goal=sidecar.text_at("goal"),
             job=_job(task),
@@ -113,11 +125,6 @@ class Lab:
             egress_gb=sidecar.decimal_at("egress_gb"),
             scales={scale: _scale_plan(sidecar, scale) for scale in Scale if scale in sidecar.mapping_at("scales")},
         )
-        sidecar.refuse_unknown("", {"goal", "egress_gb", "scales"})
-        sidecar.refuse_unknown("scales", set(Scale))
-        if problems:
-            raise InputError(problems)
-        return lab
 
     def at(self, scale: Scale) -> ScalePlan:
         """What the lab needs at a scale.
@@ -140,15 +147,26 @@ def sidecar_path(path: Path) -> Path:
     return path.with_name(path.stem + SIDECAR_SUFFIX)
 
 
-def _existing(path: Path, *, of: Path | None = None) -> Path:
-    if path.is_file():
-        return path
-    if of is not None:
-        raise InputError(Problem(path=str(of), message=f"has no sidecar; {path} says what is expected of it"))
+def documents(path: Path, problems: list[Problem]) -> tuple[Document, Document]:
+    """The task and the sidecar of a lab; one that cannot be read is a problem and reads as empty.
+
+    Raises:
+        InputError: there is no such lab.
+    """
+    if not path.is_file():
+        raise InputError(Problem(path=str(path), message=_no_lab(path)))
+    sidecar = sidecar_path(path)
+    if sidecar.is_file():
+        return Document.load_or_empty(path, problems), Document.load_or_empty(sidecar, problems)
+    problems.append(Problem(path=str(path), message=f"has no sidecar; {sidecar} says what is expected of it"))
+    return Document.load_or_empty(path, problems), Document.empty(sidecar)
+
+
+def _no_lab(path: Path) -> str:
     names = [known.as_posix() for known in lab_paths(path.parent)]
     close = difflib.get_close_matches(path.as_posix(), names, n=1, cutoff=0.4)
     hint = f"did you mean {close[0]}? " if close else ""
-    raise InputError(Problem(path=str(path), message=f"no such lab; {hint}allowed: {', '.join(names) or 'none here'}"))
+    return f"no such lab; {hint}allowed: {', '.join(names) or 'none here'}"
 
 
 def _title(text: str) -> str:
@@ -168,6 +186,8 @@ def _job(task: Document) -> str:
 def _resources(task: Document) -> Resources:
     return Resources(
         accelerators=_accelerators(task),
+        min_vcpus=_minimum(task, "resources.cpus"),
+        min_memory_gib=_minimum(task, "resources.memory"),
         use_spot=task.boolean_at("resources.use_spot", default=False),
         disk_size_gb=task.integer_at("resources.disk_size", default=256),
         idle_minutes=task.integer_at("resources.autostop.idle_minutes"),
@@ -179,16 +199,23 @@ def _accelerators(task: Document) -> dict[str, int]:
     """SkyPilot writes them as `L4`, `L4:2`, a list of these, or a mapping."""
     key = "resources.accelerators"
     asked: Any = task.at(key)
+    if isinstance(asked, str | list):
+        pairs = [str(item).partition(":") for item in ([asked] if isinstance(asked, str) else asked)]
+        asked = {name: int(count) if count.isdigit() else count or 1 for name, _, count in pairs}
     if asked is None:
         return {}
-    if isinstance(asked, str):
-        asked = [asked]
-    if isinstance(asked, list):
-        asked = {name: int(count or 1) for name, _, count in (str(item).partition(":") for item in asked) if (count or "1").isdigit()}
-    if not isinstance(asked, dict) or not asked or not all(isinstance(count, int) and count > 0 for count in asked.values()):
+    if not isinstance(asked, dict) or not asked or not all(isinstance(n, int) and n > 0 for n in asked.values()):
         task.complain(key, "allowed: a name, `name:count`, a list of these, or a mapping of names to counts")
         return {}
     return {str(name): count for name, count in asked.items()}
+
+
+def _minimum(task: Document, key: str) -> Decimal:
+    value = task.at(key)
+    match = MINIMUM.fullmatch(str(value))
+    if value is not None and match is None:
+        task.complain(key, f"{value!r}; allowed: a number and +, such as 4+, for so many or more")
+    return Decimal(match.group(1)) if match else Decimal(0)
 
 
 def _scale_plan(sidecar: Document, scale: Scale) -> ScalePlan:
@@ -217,15 +244,18 @@ def _range(sidecar: Document, key: str) -> Range:
 def _expectation(sidecar: Document, key: str) -> Expectation:
     """`{value, tolerance}` or `{low}`, `{high}`, `{low, high}`; each with `source` and `hardware`."""
     sidecar.refuse_unknown(key, {"value", "tolerance", "low", "high", "source", "hardware"})
-    given = {name for name in ("value", "tolerance", "low", "high") if sidecar.at(f"{key}.{name}") is not None}
-    low = high = None
-    if given == {"value", "tolerance"}:
-        value, tolerance = (float(sidecar.decimal_at(f"{key}.{name}")) for name in ("value", "tolerance"))
-        low, high = value - tolerance, value + tolerance
-    elif given and given <= {"low", "high"}:
-        low, high = (float(sidecar.decimal_at(f"{key}.{name}")) if name in given else None for name in ("low", "high"))
-    else:
+    names = ("value", "tolerance", "low", "high")
+    given = {name: sidecar.decimal_at(f"{key}.{name}") for name in names if sidecar.at(f"{key}.{name}") is not None}
+    low, high = given.get("low"), given.get("high")
+    if given.keys() == {"value", "tolerance"}:
+        low, high = given["value"] - given["tolerance"], given["value"] + given["tolerance"]
+    elif not given or not given.keys() <= {"low", "high"}:
         sidecar.complain(key, "allowed: value with tolerance, or low, or high, or both")
     if low is not None and high is not None and low > high:
-        sidecar.complain(key, f"low {low:g} is above high {high:g}")
-    return Expectation(low=low, high=high, source=sidecar.text_at(f"{key}.source"), hardware=sidecar.text_at(f"{key}.hardware"))
+        sidecar.complain(key, f"low {low} is above high {high}")
+    return Expectation(
+        low=None if low is None else float(low),
+        high=None if high is None else float(high),
+        source=sidecar.text_at(f"{key}.source"),
+        hardware=sidecar.text_at(f"{key}.hardware"),
+    )

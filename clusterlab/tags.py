@@ -9,7 +9,7 @@ from clusterlab.errors import InputError, Problem
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 """Legal as an AWS tag, a GCP label and a Kubernetes label at once."""
-LABEL_RULE = "a label is lower-case letters, digits, '_' and '-', 1 to 63 long, and begins and ends with a letter or digit"
+LABEL_RULE = "allowed: 1 to 63 of a-z, 0-9, '_' and '-', the first and last a letter or digit"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
