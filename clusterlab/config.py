@@ -129,7 +129,7 @@ def _defaults(
 
 
 def _unknown(key: str, fields: Mapping[str, object]) -> str:
-    close = difflib.get_close_matches(key, fields, n=1)
+    close = difflib.get_close_matches(key.upper(), fields, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     return f"unknown; {hint}allowed: {', '.join(fields)}"
 

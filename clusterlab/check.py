@@ -1,0 +1,58 @@
+"""Check labs and their sidecars against the house's rules, offline, and report every fault in one go.
+
+clusterlab check
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from clusterlab import skypilot
+from clusterlab.errors import InputError, Problem
+from clusterlab.lab import SIDECAR_SUFFIX, documents, sidecar_path
+from clusterlab.rules import SIDECAR_RULES, TASK_RULES, Subject
+
+
+def check(paths: Iterable[Path], root: Path) -> list[Problem]:
+    """Every fault of the labs at `paths`, whose jobs are those of the repository at `root`.
+
+    A sidecar stands for its lab.
+    """
+    labs = dict.fromkeys(_lab_of(path) for path in paths)
+    return [problem for path in labs for problem in _faults(path, root)]
+
+
+def all_paths(folder: Path) -> list[Path]:
+    """What `check` looks at in a folder: its labs, and the sidecars that have none."""
+    return sorted({_lab_of(path) for path in folder.glob("*.yaml")})
+
+
+def _lab_of(path: Path) -> Path:
+    if not path.name.endswith(SIDECAR_SUFFIX):
+        return path
+    return path.with_name(path.name.removesuffix(SIDECAR_SUFFIX) + ".yaml")
+
+
+def _faults(path: Path, root: Path) -> list[Problem]:
+    sidecar = sidecar_path(path)
+    if sidecar.is_file() and not path.is_file():
+        return [Problem(path=str(sidecar), message=f"a sidecar without its lab; {path} is missing")]
+    problems: list[Problem] = []
+    try:
+        task, expected = documents(path, problems)
+    except InputError as error:
+        return list(error.problems)
+    subject = Subject.of(task, expected, root)
+    problems += _broken_rules(subject)
+    return list(dict.fromkeys(problems))
+
+
+def _broken_rules(subject: Subject) -> Iterator[Problem]:
+    if subject.task.readable:
+        for rule in TASK_RULES:
+            yield from rule(subject)
+        yield from skypilot.problems(subject.task)
+    if subject.sidecar.readable:
+        for rule in SIDECAR_RULES:
+            yield from rule(subject)

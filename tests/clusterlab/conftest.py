@@ -1,0 +1,115 @@
+"""A small house with one lab and one job, for the tests to spoil."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+JOB = '''"""A toy."""
+from dataclasses import dataclass
+from clusterlab.config import Scale, Source, by_scale
+
+PINNED = Source("org/name@" + "0" * 40)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    scale: Scale
+    model: Source = by_scale(tiny="made", small="made", single=PINNED, full=PINNED)
+    steps: int = by_scale(tiny=1, small=2, single=3, full=4)
+    rate: float = 0.5
+    quick: bool = False
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.steps <= 0:
+            raise ValueError("STEPS: must be above 0")
+
+def main(config: Config) -> dict[str, float]:
+    return {"loss": 1.0}
+'''
+
+LAB = """# Toy: add one and one
+#
+# Claim: one and one are two.
+# Source: Peano (1889).
+#
+# Usage: sky launch labs/toy.yaml
+
+name: toy
+
+resources:
+  accelerators: {L4: 1, A10G: 1}
+  cpus: 4+
+  memory: 16+
+  disk_size: 100
+  autostop: {idle_minutes: 10, down: true}
+  labels:
+    course: llm-2026
+    lab: toy
+
+envs:
+  SCALE: single
+
+secrets:
+  HF_TOKEN: null
+
+setup: |
+  make env
+
+run: |
+  python -m jobs.submit toy
+"""
+
+SCALE = """
+  {scale}:
+    machine: {machine}
+    hours: {{low: 1, expected: 2, high: 4}}
+    budget_usd: 5
+    expect:
+      loss: {{value: 1.0, tolerance: 0.1, source: a book, hardware: any}}
+"""
+
+SIDECAR = "goal: Learn to add.\negress_gb: 1\nscales:" + "".join(
+    SCALE.format(scale=scale, machine=machine)
+    for scale, machine in {"tiny": "local", "small": "local", "single": "lab", "full": "lab"}.items()
+)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """SkyPilot's schema is asked for once a session, and kept outside the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The root of a repository with `labs/toy.yaml`, its sidecar and `jobs/toy.py`; it is the working folder."""
+    for path, text in {"labs/toy.yaml": LAB, "labs/toy.expected.yaml": SIDECAR, "jobs/toy.py": JOB}.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    (tmp_path / "jobs" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    _forget_jobs(monkeypatch)
+    yield tmp_path
+    for name in [name for name in sys.modules if name.partition(".")[0] == "jobs"]:
+        del sys.modules[name]
+
+
+def _forget_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "jobs"]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+def spoil(path: Path, old: str, new: str) -> None:
+    """Replace a text that stands in the file."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))

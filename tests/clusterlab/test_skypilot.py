@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusterlab import skypilot
+from clusterlab.document import Document
+from clusterlab.lab import lab_paths
+from tests.clusterlab.conftest import ROOT, spoil
+
+pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
+
+PARSE = """
+import json, sys, yaml
+import sky
+path, envs, secrets = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
+task = sky.Task.from_yaml(path)
+with open(path) as file:
+    overridden = sky.Task.from_yaml_config(yaml.safe_load(file), list(envs.items()), list(secrets.items()))
+resources = sorted(str(one.accelerators) for one in task.resources)
+print(json.dumps({
+    "name": task.name, "envs": task.envs, "resources": resources, "labels": next(iter(task.resources)).labels,
+    "overridden": overridden.envs, "secrets": sorted(overridden.secrets),
+}))
+"""
+
+
+def parse(path: Path, home: Path, *, envs: dict[str, str], secrets: dict[str, str]) -> dict[str, Any]:
+    """Have SkyPilot itself read a task, as `sky launch` does with `--env` and `--secret`."""
+    command = [sys.executable, "-c", PARSE, str(path), json.dumps(envs), json.dumps(secrets)]
+    environment = skypilot.environment(home)
+    result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    parsed: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return parsed
+
+
+@pytest.mark.parametrize("path", lab_paths(ROOT / "labs"), ids=lambda path: path.stem)
+def test_skypilot_itself_accepts_each_lab(path: Path, tmp_path: Path) -> None:
+    task = parse(path, tmp_path, envs={"SCALE": "tiny"}, secrets={"HF_TOKEN": "x"})
+    assert task["name"] == path.stem
+    assert task["labels"]["lab"] == path.stem
+    assert task["overridden"] == task["envs"] | {"SCALE": "tiny"}
+    assert "HF_TOKEN" in task["secrets"]
+
+
+def problems(path: Path) -> list[str]:
+    return [str(problem) for problem in skypilot.problems(Document.load(path, []))]
+
+
+FAULTS = {
+    "unknown key": ("setup:", "set_up:", "SkyPilot refuses it: unknown key 'set_up', did you mean setup?"),
+    "unknown resource": ("disk_size:", "disksize:", "resources: SkyPilot refuses it: unknown key 'disksize'"),
+    "wrong type": ("disk_size: 100", "disk_size: [1]", "resources.disk_size: SkyPilot refuses it:"),
+    "wrong word": ("cpus: 4+", "cpus: 4+\n  cloud: moon", "resources.cloud: SkyPilot refuses it: 'moon'; allowed:"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), FAULTS.values(), ids=FAULTS.keys())
+def test_what_the_schema_refuses_is_named_with_its_place(house: Path, old: str, new: str, message: str) -> None:
+    path = house / "labs" / "toy.yaml"
+    spoil(path, old, new)
+    found = problems(path)
+    assert any(message in problem for problem in found), found
+
+
+def test_numbers_among_envs_are_no_fault(house: Path) -> None:
+    path = house / "labs" / "toy.yaml"
+    spoil(path, "SCALE: single", "SCALE: single\n  STEPS: 3\n  QUICK: true")
+    assert problems(path) == []
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    skypilot.task_schema.cache_clear()
+    return tmp_path / "clusterlab" / f"skypilot-{skypilot.version()}-task.json"
+
+
+def test_the_schema_is_kept_and_read_from_the_cache(cache: Path) -> None:
+    version = skypilot.version() or ""
+    schema = skypilot.task_schema(version)
+    assert json.loads(cache.read_text()) == schema
+    cache.write_text(json.dumps({"task": {"kept": True}, "resources": {}}))
+    skypilot.task_schema.cache_clear()
+    assert skypilot.task_schema(version) == {"task": {"kept": True}, "resources": {}}
+    skypilot.task_schema.cache_clear()
+
+
+def test_a_corrupt_cache_is_made_anew(cache: Path) -> None:
+    cache.parent.mkdir()
+    cache.write_text('{"task": ')
+    schema = skypilot.task_schema(skypilot.version() or "")
+    assert json.loads(cache.read_text()) == schema
+    assert "run" in schema["task"]["properties"]
+
+
+def test_a_cache_that_cannot_be_written_is_no_fault(cache: Path) -> None:
+    cache.parent.write_text("a file where the folder should be")
+    assert "run" in skypilot.task_schema(skypilot.version() or "")["task"]["properties"]
+
+
+def test_nothing_is_refused_where_skypilot_is_not_installed(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(skypilot, "version", lambda: None)
+    spoil(house / "labs" / "toy.yaml", "setup:", "set_up:")
+    assert problems(house / "labs" / "toy.yaml") == []
