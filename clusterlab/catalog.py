@@ -1,0 +1,210 @@
+"""Dated facts and prices of machines, disks and egress, from `catalog.csv`.
+
+One row is one price: of a `machine` per hour, of a `disk` per GB and month, of `egress` to the internet per GB. A price
+that is not known is left empty there and is None here, never 0. `as_of` is the day on which the source showed the
+price; it is empty only for this machine, which costs nothing by definition.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from clusterlab.errors import InputError, Problem
+
+PATH = Path(__file__).with_name("catalog.csv")
+LOCAL = "local"
+"""The cloud that is this machine."""
+HOURS_PER_MONTH = Decimal(730)
+"""Of a disk's price: a year's hours by twelve."""
+COLUMNS = (
+    "kind",
+    "cloud",
+    "region",
+    "name",
+    "accelerator",
+    "accelerator_count",
+    "accelerator_memory_gib",
+    "vcpus",
+    "memory_gib",
+    "unit",
+    "on_demand_usd",
+    "spot_usd",
+    "as_of",
+    "source",
+)
+
+T = TypeVar("T")
+
+
+class Kind(StrEnum):
+    """What a row prices."""
+
+    MACHINE = "machine"
+    DISK = "disk"
+    EGRESS = "egress"
+
+
+UNITS = {Kind.MACHINE: "hour", Kind.DISK: "gb_month", Kind.EGRESS: "gb"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One price with its date and source."""
+
+    kind: Kind
+    cloud: str
+    region: str
+    name: str
+    """Instance type, disk type, or `internet`, as the cloud calls it."""
+    accelerator: str
+    """By SkyPilot's name; empty for none."""
+    accelerator_count: int
+    accelerator_memory_gib: Decimal | None
+    vcpus: Decimal | None
+    memory_gib: Decimal | None
+    on_demand_usd: Decimal | None
+    """Per unit; None where it is not known."""
+    spot_usd: Decimal | None
+    as_of: date | None
+    source: str
+
+    def usd(self, *, spot: bool) -> Decimal | None:
+        """The price per unit, on demand or spot; None where it is not known."""
+        return self.spot_usd if spot else self.on_demand_usd
+
+    def __str__(self) -> str:
+        return self.name if self.cloud == LOCAL else f"{self.cloud} {self.name}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Catalog:
+    """All rows."""
+
+    rows: tuple[Row, ...]
+
+    @classmethod
+    def load(cls, path: Path = PATH) -> Catalog:
+        """Read a catalog.
+
+        Raises:
+            InputError: every value that is wrong, with its line and column.
+        """
+        problems: list[Problem] = []
+        try:
+            with path.open(newline="") as file:
+                reader = csv.DictReader(file, strict=True)
+                if tuple(reader.fieldnames or ()) != COLUMNS:
+                    raise InputError(Problem(path=f"{path}:1", message=f"wrong columns; allowed: {','.join(COLUMNS)}"))
+                rows = tuple(
+                    _row(_Cells(line=f"{path}:{reader.line_num}", values=values, problems=problems))
+                    for values in reader
+                )
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise InputError(Problem(path=str(path), message=f"cannot be read: {error}")) from error
+        if problems:
+            raise InputError(problems)
+        return cls(rows=rows)
+
+    def machines(
+        self,
+        *,
+        accelerator: str = "",
+        count: int = 0,
+        min_vcpus: Decimal = Decimal(0),
+        min_memory_gib: Decimal = Decimal(0),
+    ) -> tuple[Row, ...]:
+        """The clouds' machines with exactly so many accelerators, and at least so many CPUs and GiB."""
+        return tuple(
+            row
+            for row in self._of(Kind.MACHINE)
+            if row.cloud != LOCAL
+            and (row.accelerator, row.accelerator_count) == (accelerator, count)
+            and (row.vcpus or 0) >= min_vcpus
+            and (row.memory_gib or 0) >= min_memory_gib
+        )
+
+    def local(self) -> Row:
+        """This machine."""
+        return next(row for row in self._of(Kind.MACHINE) if row.cloud == LOCAL)
+
+    def beside(self, kind: Kind, machine: Row) -> Row | None:
+        """The disk or the egress of a machine's cloud and region; None where the catalog has none."""
+        place = (machine.cloud, machine.region)
+        return next((row for row in self._of(kind) if (row.cloud, row.region) == place), None)
+
+    def _of(self, kind: Kind) -> tuple[Row, ...]:
+        return tuple(row for row in self.rows if row.kind is kind)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Cells:
+    """One line, read by column; a fault is noted with its place."""
+
+    line: str
+    values: dict[str, str]
+    problems: list[Problem]
+
+    def complain(self, column: str, message: str) -> None:
+        self.problems.append(Problem(path=self.line, key=column, message=message))
+
+    def text(self, column: str) -> str:
+        return self.values.get(column) or ""
+
+    def need(self, column: str, allowed: str) -> str:
+        if not self.text(column):
+            self.complain(column, f"missing; allowed: {allowed}")
+        return self.text(column)
+
+    def read(self, column: str, convert: Callable[[str], T], allowed: str) -> T | None:
+        text = self.text(column)
+        if not text:
+            return None
+        try:
+            return convert(text)
+        except (ValueError, InvalidOperation):
+            self.complain(column, f"{text!r}; allowed: {allowed}")
+            return None
+
+    def number(self, column: str) -> Decimal | None:
+        return self.read(column, _from_zero, "a number from 0, or empty where it is not known")
+
+
+def _row(cells: _Cells) -> Row:
+    cells.need("kind", ", ".join(Kind))
+    kind = cells.read("kind", Kind, ", ".join(Kind)) or Kind.MACHINE
+    cloud = cells.need("cloud", "a cloud by SkyPilot's name, or local")
+    if cells.need("unit", UNITS[kind]) not in ("", UNITS[kind]):
+        cells.complain("unit", f"{cells.values['unit']!r}; allowed: {UNITS[kind]}")
+    if cloud != LOCAL:
+        cells.need("as_of", "the day on which the source showed the price")
+    if None in cells.values:
+        cells.complain("", f"more cells than columns; allowed: {len(COLUMNS)}")
+    return Row(
+        kind=kind,
+        cloud=cloud,
+        region=cells.text("region"),
+        name=cells.need("name", "as the cloud calls it"),
+        accelerator=cells.text("accelerator"),
+        accelerator_count=cells.read("accelerator_count", int, "a whole number") or 0,
+        accelerator_memory_gib=cells.number("accelerator_memory_gib"),
+        vcpus=cells.number("vcpus"),
+        memory_gib=cells.number("memory_gib"),
+        on_demand_usd=cells.number("on_demand_usd"),
+        spot_usd=cells.number("spot_usd"),
+        as_of=cells.read("as_of", date.fromisoformat, "a day, such as 2026-09-06"),
+        source=cells.need("source", "who published the price, and where it was seen"),
+    )
+
+
+def _from_zero(text: str) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite() or number < 0:
+        raise ValueError(text)
+    return number

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from clusterlab.catalog import COLUMNS, PATH, Catalog, Kind
+from clusterlab.errors import InputError
+from tests.clusterlab.conftest import spoil
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    path = tmp_path / "catalog.csv"
+    path.write_text(PATH.read_text())
+    return path
+
+
+def test_the_catalog_loads_and_has_rows_of_each_kind() -> None:
+    assert {row.kind for row in Catalog.load().rows} == set(Kind)
+
+
+def test_each_row_of_a_cloud_has_a_date_a_source_and_a_place() -> None:
+    for row in Catalog.load().rows:
+        assert row.source
+        assert row.cloud == "local" or (row.as_of and row.region), row
+
+
+def test_each_machine_of_a_cloud_has_its_disk_and_egress() -> None:
+    catalog = Catalog.load()
+    for row in catalog.rows:
+        if row.kind is Kind.MACHINE:
+            assert catalog.beside(Kind.DISK, row)
+            assert catalog.beside(Kind.EGRESS, row)
+
+
+def test_no_price_stands_twice() -> None:
+    keys = [(row.kind, row.cloud, row.region, row.name) for row in Catalog.load().rows]
+    assert len(keys) == len(set(keys))
+
+
+def test_this_machine_costs_nothing() -> None:
+    assert Catalog.load().local().on_demand_usd == Decimal(0)
+
+
+def test_an_empty_price_is_unknown() -> None:
+    (row,) = Catalog.load().machines(accelerator="T4", count=1)
+    assert row.usd(spot=False) == Decimal("0.526")
+    assert row.usd(spot=True) is None
+
+
+def test_a_machine_has_exactly_the_accelerators_and_at_least_the_rest() -> None:
+    catalog = Catalog.load()
+    names = [row.name for row in catalog.machines(accelerator="A100", count=1)]
+    assert names == ["a2-highgpu-1g"]
+    assert [row.name for row in catalog.machines(accelerator="A100", count=8)] == ["p4d.24xlarge"]
+    assert catalog.machines(accelerator="A100", count=1, min_memory_gib=Decimal(86)) == ()
+    assert catalog.machines(accelerator="A100", count=1, min_vcpus=Decimal(13)) == ()
+
+
+FAULTS = {
+    "price": ("hour,0.526", "hour,cheap", ":4: on_demand_usd: 'cheap'; allowed: a number from 0"),
+    "negative": ("hour,0.526", "hour,-1", ":4: on_demand_usd: '-1'; allowed"),
+    "no number": ("hour,0.526", "hour,NaN", ":4: on_demand_usd: 'NaN'; allowed"),
+    "kind": (
+        "machine,aws,us-east-1,g4dn",
+        "engine,aws,us-east-1,g4dn",
+        ":4: kind: 'engine'; allowed: machine, disk, egress",
+    ),
+    "unit": ("hour,0.526", "day,0.526", ":4: unit: 'day'; allowed: hour"),
+    "count": ("T4,1,16", "T4,one,16", ":4: accelerator_count: 'one'; allowed: a whole number"),
+    "date": ("hour,0.526,,2026-09-06", "hour,0.526,,yesterday", ":4: as_of: 'yesterday'; allowed: a day"),
+    "no date": ("hour,0.526,,2026-09-06", "hour,0.526,,", ":4: as_of: missing"),
+    "too many cells": ("hour,0.526,", "hour,0.526,,", "more cells than columns"),
+    "columns": ("kind,cloud", "kind,clouds", f":1: wrong columns; allowed: {','.join(COLUMNS)}"),
+    "quotes": ("g4dn.xlarge", '"g4dn.xlarge', "cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), FAULTS.values(), ids=FAULTS.keys())
+def test_a_broken_row_is_named_with_file_line_and_column(copy: Path, old: str, new: str, message: str) -> None:
+    spoil(copy, old, new)
+    with pytest.raises(InputError) as error:
+        Catalog.load(copy)
+    assert str(copy) in str(error.value)
+    assert message in str(error.value)
+
+
+def test_a_catalog_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        Catalog.load(tmp_path / "none.csv")
