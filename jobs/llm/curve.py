@@ -1,0 +1,34 @@
+"""The loss curve of a run as a picture."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+
+def read_losses(metrics: Path) -> dict[str, dict[int, float]]:
+    """Loss by phase and step from `metrics.jsonl`; of a step that was done again, the last."""
+    losses: dict[str, dict[int, float]] = defaultdict(dict)
+    for line in metrics.read_text().splitlines():
+        row = json.loads(line)
+        if "loss" in row:
+            losses[row["phase"]][row["step"]] = row["loss"]
+    return dict(losses)
+
+
+def draw_losses(losses: dict[str, dict[int, float]], title: str, path: Path) -> None:
+    """Draw the loss of each phase against its step, and write a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for phase, by_step in losses.items():
+        axes.plot(list(by_step), list(by_step.values()), label=phase, linewidth=1.5, alpha=0.85)
+    axes.set(title=title, xlabel="step", ylabel="training loss (nats a response token)")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    FigureCanvasAgg(figure).print_png(path)

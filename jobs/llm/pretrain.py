@@ -1,0 +1,127 @@
+"""A Llama small enough to be pretrained on a CPU in well under a minute, for the scale `tiny`."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from clusterlab.fingerprint import digest_file
+from jobs.llm.cache import cached
+from jobs.llm.instructions import FACTS, statements
+
+SPECIAL_TOKENS = ["<pad>", "<s>", "</s>"]
+PAD, BOS, EOS = range(3)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TinyLlama:
+    """The recipe of the tiny base: a Llama of 1.9 million parameters that knows the facts, and no instruction."""
+
+    hidden_size: int = 192
+    intermediate_size: int = 512
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 6
+    num_key_value_heads: int = 3
+    vocab_size: int = 2048
+    max_position_embeddings: int = 512
+    steps: int = 500
+    batch_size: int = 8
+    sequence_length: int = 128
+    learning_rate: float = 3e-3
+    seed: int = 0
+
+
+def tiny_llama(report: Callable[[int, int, float], None], recipe: TinyLlama | None = None) -> Path:
+    """The folder of the pretrained tiny base, pretrained now if it is not in the cache.
+
+    `report` is called with step, steps and loss.
+    """
+    recipe = recipe or TinyLlama()
+    key = asdict(recipe) | {"facts": digest_file(FACTS), "maker": digest_file(Path(__file__))}
+    return cached("tiny-llama", key, lambda folder: _pretrain(recipe, folder, report))
+
+
+def _pretrain(recipe: TinyLlama, folder: Path, report: Callable[[int, int, float], None]) -> None:
+    import torch
+
+    torch.manual_seed(recipe.seed)
+    tokenizer = _train_tokenizer(recipe)
+    model = _model(recipe)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.1
+    )
+    batches = _batches(recipe, tokenizer)
+    for step in range(1, recipe.steps + 1):
+        tokens = torch.tensor(next(batches))
+        loss = model(input_ids=tokens, labels=tokens).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        report(step, recipe.steps, loss.item())
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _model(recipe: TinyLlama) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    return LlamaForCausalLM(
+        LlamaConfig(
+            hidden_size=recipe.hidden_size,
+            intermediate_size=recipe.intermediate_size,
+            num_hidden_layers=recipe.num_hidden_layers,
+            num_attention_heads=recipe.num_attention_heads,
+            num_key_value_heads=recipe.num_key_value_heads,
+            vocab_size=recipe.vocab_size,
+            max_position_embeddings=recipe.max_position_embeddings,
+            tie_word_embeddings=True,
+            pad_token_id=PAD,
+            bos_token_id=BOS,
+            eos_token_id=EOS,
+            use_cache=False,
+        )
+    )
+
+
+def _train_tokenizer(recipe: TinyLlama) -> Any:
+    """A byte-level BPE tokenizer over the sentences and the words that instructions use."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers.trainers import BpeTrainer
+    from transformers import PreTrainedTokenizerFast
+
+    from jobs.llm.alpaca import PROMPTS
+    from jobs.llm.instructions import QUESTIONS
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = BpeTrainer(
+        vocab_size=recipe.vocab_size,
+        special_tokens=SPECIAL_TOKENS,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    sentences = itertools.islice(statements(random.Random(recipe.seed)), 20_000)
+    wordings = [*PROMPTS, *itertools.chain.from_iterable(QUESTIONS.values())] * 100
+    tokenizer.train_from_iterator(itertools.chain(sentences, wordings), trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=SPECIAL_TOKENS[PAD],
+        bos_token=SPECIAL_TOKENS[BOS],
+        eos_token=SPECIAL_TOKENS[EOS],
+    )
+
+
+def _batches(recipe: TinyLlama, tokenizer: Any) -> Iterator[list[list[int]]]:
+    """Token ids of shape (batch_size, sequence_length), the sentences joined end to end."""
+    sentences = statements(random.Random(recipe.seed + 1))
+    stream = itertools.chain.from_iterable([*tokenizer(sentence)["input_ids"], EOS] for sentence in sentences)
+    while True:
+        yield [list(itertools.islice(stream, recipe.sequence_length)) for _ in range(recipe.batch_size)]
