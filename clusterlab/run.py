@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import fcntl
 import json
 import os
+import shutil
 import typing
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,6 +25,11 @@ from clusterlab.tags import Tags
 RECORD = "run.json"
 METRICS = "metrics.jsonl"
 """One line a training step: `phase`, `step`, `steps`, and what was measured."""
+MIN_FREE_BYTES = 256 * 2**20
+"""What must be free on the disk of a run's folder before it begins."""
+
+_LOCK = ".lock"
+_PROBE = ".probe"
 
 
 class Status(StrEnum):
@@ -42,7 +51,7 @@ class Asked:
     config: dict[str, Any]
     """Every value of the job's Config."""
     code: str
-    """SHA-256 over the files of `jobs/`."""
+    """SHA-256 over the files of `jobs/`, the facts that they ship included."""
     lock: str
     """SHA-256 of `images/train.lock`."""
     revisions: dict[str, str]
@@ -58,7 +67,7 @@ class Asked:
             lab=lab,
             job=job,
             config=values,
-            code=digest_files(root, (root / "jobs").rglob("*.py")),
+            code=digest_files(root, _code(root / "jobs")),
             lock=digest_file(root / "images" / "train.lock"),
             revisions={name: _revision(source) for name, source in sources.items()},
         )
@@ -135,11 +144,45 @@ def new_run_folder(runs: Path, asked: Asked, *, now: datetime | None = None) -> 
 
 
 def unfinished(runs: Path, asked: Asked) -> Path | None:
-    """The newest folder of a run that asked for the same and did not finish, to go on with."""
+    """The newest folder of a run that asked for the same, did not finish and is not running now, to go on with."""
     for folder, run in reversed(list(find_runs(runs / asked.lab))):
-        if run.fingerprint == asked.fingerprint and run.status is not Status.SUCCEEDED:
+        same = run.fingerprint == asked.fingerprint and run.status is not Status.SUCCEEDED
+        if same and not in_use(folder):
             return folder
     return None
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a run's folder to this process; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        StorageError: another process holds it, it cannot be written, or its disk has less than `MIN_FREE_BYTES` left.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        if free < MIN_FREE_BYTES:
+            raise OSError(errno.ENOSPC, f"{free >> 20} MiB free, a run needs at least {MIN_FREE_BYTES >> 20} MiB")
+        # A disk may be full though it says that it has room (a quota), so write something.
+        write_atomically(folder / _PROBE, "x" * 2**16)
+        (folder / _PROBE).unlink()
+        lock = (folder / _LOCK).open("w")
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be written: {error.strerror}") from error
+    with lock:
+        if not _locked(lock):
+            raise StorageError(f"{folder}: another run is using it; wait for its end, or ask for a fresh one")
+        yield
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a process of this machine holds the folder."""
+    try:
+        with (folder / _LOCK).open() as lock:
+            return not _locked(lock)
+    except FileNotFoundError:
+        return False
 
 
 def find_runs(runs: Path) -> Iterator[tuple[Path, Run]]:
@@ -177,6 +220,22 @@ def append_line(path: Path, values: Mapping[str, object]) -> None:
             file.write(json.dumps(values) + "\n")
     except OSError as error:
         raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _locked(lock: typing.IO[str]) -> bool:
+    """Lock an open file; False where another process has it. A file system without locks has none that could."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+    return True
+
+
+def _code(jobs: Path) -> Iterator[Path]:
+    return (path for path in jobs.rglob("*") if path.suffix in (".py", ".txt"))
 
 
 def _revision(source: str) -> str:

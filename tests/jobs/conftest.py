@@ -1,0 +1,48 @@
+"""What tests of jobs share: a small Llama with random weights, and examples of token ids."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from jobs.llm.alpaca import Tokens
+
+VOCABULARY = 96
+
+
+def small_llama() -> Any:
+    """A Llama of 0.1 million random weights, the same each time."""
+    torch.manual_seed(0)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            vocab_size=VOCABULARY,
+            max_position_embeddings=128,
+            use_cache=False,
+        )
+    )
+
+
+@pytest.fixture
+def llama() -> Any:
+    return small_llama()
+
+
+@pytest.fixture
+def examples() -> list[Tokens]:
+    rng = random.Random(0)
+    return [
+        Tokens(
+            prompt=[rng.randrange(3, VOCABULARY) for _ in range(rng.randint(4, 20))],
+            response=[rng.randrange(3, VOCABULARY) for _ in range(rng.randint(1, 5))],
+        )
+        for _ in range(24)
+    ]
