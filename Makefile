@@ -15,6 +15,7 @@ UV := .venv/uv/bin/uv
 SKY := .venv/sky
 TRAIN := .venv/train
 BENCH := .venv/bench
+PYTEST ?=
 LOCKS := control sky train bench
 
 .PHONY: help
@@ -51,3 +52,52 @@ lock: $(UV) ## resolve images/*.in again into images/*.lock
 	    --no-annotate --no-header --no-emit-package pip images/$$name.in | grep -v "sys_platform == 'never'" \
 	    > images/$$name.lock.new && mv images/$$name.lock.new images/$$name.lock; \
 	done
+
+# --- what people run --------------------------------------------------------
+
+.PHONY: demo
+demo: env ## run labs/qlora.yaml on this machine and check its result
+	@$(TRAIN)/bin/clusterlab run labs/qlora.yaml
+
+.PHONY: test
+test: lint docs-fresh test-control test-jobs ## every check and every test that needs no root
+
+.PHONY: lint
+lint: $(SKY)/installed
+	$(SKY)/bin/ruff check .
+	$(SKY)/bin/ruff format --check .
+	$(SKY)/bin/mypy
+	$(SKY)/bin/lint-imports
+
+# The control plane is tested where neither torch nor ray can be imported.
+.PHONY: test-control
+test-control: $(SKY)/installed $(TRAIN)/installed
+	$(SKY)/bin/python -m pytest tests/clusterlab $(PYTEST)
+
+.PHONY: test-jobs
+test-jobs: $(BENCH)/installed $(TRAIN)/installed
+	$(BENCH)/bin/python -m pytest tests/jobs $(PYTEST)
+
+.PHONY: check
+check: $(SKY)/installed ## every lab against the rules and SkyPilot's schema
+	@$(SKY)/bin/clusterlab check
+
+.PHONY: docs
+docs: $(SKY)/installed ## write again what is generated: docs/cli.md, tables of the README
+	@$(SKY)/bin/python -m clusterlab.reference
+
+.PHONY: docs-fresh
+docs-fresh: $(SKY)/installed
+	@$(SKY)/bin/python -m clusterlab.reference --check
+
+.PHONY: golden
+golden: $(SKY)/installed ## write the golden plans again
+	@UPDATE_GOLDEN=1 $(SKY)/bin/python -m pytest -q tests/clusterlab/test_plan.py
+
+.PHONY: bench
+bench: $(BENCH)/installed $(SKY)/installed ## measure side by side, and write BENCHMARKS.md
+	@$(BENCH)/bin/python -m tests.bench
+
+.PHONY: clean
+clean: ## remove environments, caches and runs
+	rm -rf .venv .cache runs

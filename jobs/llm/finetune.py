@@ -86,14 +86,18 @@ def finetune(
     return progress
 
 
-def nth_batch(examples: Sequence[Tokens], step: int, recipe: Recipe) -> PackedBatch:
-    """The batch of a step, by seed and number alone: each pass over the examples is in an order of its own."""
-    size = min(recipe.batch_size, len(examples))
-    steps_a_pass = len(examples) // size
-    number, place = divmod(step - 1, steps_a_pass)
-    order = list(range(len(examples)))
+def batch_indices(num_examples: int, step: int, recipe: Recipe) -> list[int]:
+    """Which examples a step takes, by seed and number alone: each pass over them is in an order of its own."""
+    size = min(recipe.batch_size, num_examples)
+    number, place = divmod(step - 1, num_examples // size)
+    order = list(range(num_examples))
     random.Random(f"{recipe.seed}/{number}").shuffle(order)
-    return pack([examples[index] for index in order[place * size : (place + 1) * size]], recipe.row_length)
+    return order[place * size : (place + 1) * size]
+
+
+def nth_batch(examples: Sequence[Tokens], step: int, recipe: Recipe) -> PackedBatch:
+    """The packed batch of a step."""
+    return pack([examples[index] for index in batch_indices(len(examples), step, recipe)], recipe.row_length)
 
 
 def make_optimizer(weights: list[Any], learning_rate: float) -> Any:
