@@ -1,13 +1,13 @@
 """What can go wrong, and with which exit code.
 
-    ClusterlabError           1  the job failed, or its result is outside what the lab expects
-    ├── InputError            2  a file, a value or a name that somebody typed
-    ├── MissingError          3  something that is not installed here; says the command that installs it
-    ├── UnreachableError      4  a service that did not answer within its time limit
-    └── StorageError          5  a folder that cannot be written
+    ClusterlabError
+    ├── InputError
+    ├── MissingError
+    ├── UnreachableError
+    └── StorageError
 
 Every message reads `path: key: what is wrong and what is allowed`. Anything else that is raised is a defect of ours
-and keeps its traceback. An interrupted command exits with 130.
+and keeps its traceback. `EXIT_CODES` has what each code means.
 """
 
 from __future__ import annotations
@@ -16,6 +16,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 EXIT_INTERRUPTED = 130
+EXIT_CODES = {
+    0: "done",
+    1: "the job failed, or a result is outside what its lab expects",
+    2: "a file, a value or a name that somebody typed is wrong",
+    3: "something is not installed here; the message has the command that installs it",
+    4: "a service did not answer within its time limit",
+    5: "a folder cannot be written",
+    EXIT_INTERRUPTED: "interrupted",
+}
 
 
 class ClusterlabError(Exception):

@@ -99,7 +99,7 @@ TASK_FAULTS = {
     "secret among envs": ("SCALE: single", "SCALE: single\n  API_KEY: abc", "envs.API_KEY: looks like a secret"),
     "key in a comment": ("make env", f"make env # hf_{'a' * 30}", "has a text that looks like a key"),
     "key twice": ("name: toy", "name: toy\nname: toy", "line 9, column 1: the key 'name' stands twice"),
-    "does not parse": ("name: toy", "name: [toy", "line 10, column 1"),
+    "does not parse": ("name: toy", "name: [toy", "line 10, column 10"),
 }
 
 

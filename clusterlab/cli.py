@@ -1,0 +1,292 @@
+"""The `clusterlab` command.
+
+Each verb imports what it needs when it runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from clusterlab import __version__
+from clusterlab.config import Scale
+from clusterlab.errors import EXIT_CODES, EXIT_INTERRUPTED, ClusterlabError, InputError, Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from clusterlab.lab import Lab
+    from clusterlab.run import Run
+
+Labs = Annotated[
+    list[Path] | None, typer.Argument(help="Lab files; all of labs/ where none is given.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+Runs = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the runs; runs/ of the repository where it is not given.", show_default=False),
+]
+
+
+class _Verbs(TyperGroup):
+    """Turns what a user can mend into its message and exit code; everything else keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ClusterlabError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(EXIT_INTERRUPTED) from error
+
+
+app = typer.Typer(
+    cls=_Verbs,
+    help="Cloud and HPC cluster labs as code: check them, plan what they cost, run them, report what came out.",
+    epilog="\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items()),
+    no_args_is_help=True,
+    add_completion=False,
+    # Rich takes longer to lay out a help page than everything else that `--help` does.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"clusterlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def check(labs: Labs = None, json: Json = False) -> None:
+    """Check labs and their sidecars, offline; every fault in one go.
+
+    Exits with 2 where there is a fault.
+    """
+    from clusterlab import skypilot
+    from clusterlab.check import all_paths
+    from clusterlab.check import check as find_problems
+
+    root, paths = _enter(labs or [])
+    paths = paths or all_paths(Path("labs"))
+    if not paths:
+        raise InputError(Problem(path="labs", message="has no lab"))
+    problems, installed = find_problems(paths, root), skypilot.version()
+    if json:
+        faults = [{"path": each.path, "key": each.key, "message": each.message} for each in problems]
+        _print_json({"num_labs": len(paths), "problems": faults, "skypilot": installed})
+    else:
+        for problem in problems:
+            typer.echo(str(problem), err=True)
+        typer.echo(f"{_count(len(paths), 'lab')} checked, {_count(len(problems), 'problem')}")
+        if installed is None:
+            typer.echo(f"not checked: SkyPilot's own schema, which is not installed; `{skypilot.INSTALL}` installs it")
+    if problems:
+        raise typer.Exit(InputError.exit_code)
+
+
+@app.command()
+def plan(labs: Labs = None, json: Json = False) -> None:
+    """Plan hours and dollars at each scale: low, expected and high.
+
+    A price that is not known is shown as unknown, and the estimate as incomplete.
+    """
+    from datetime import UTC, datetime
+
+    from clusterlab.catalog import Catalog
+    from clusterlab.lab import lab_paths
+    from clusterlab.plan import plan as plan_lab
+
+    _, paths = _enter(labs or [])
+    catalog, today = Catalog.load(), datetime.now(UTC).date()
+    loaded = _load(paths or lab_paths(Path("labs")))
+    plans = [plan_lab(lab, catalog, today=today) for lab in loaded]
+    if json:
+        _print_json({"plans": [each.as_json() for each in plans]})
+        return
+    console = _console()
+    for each in plans:
+        for part in each.render():
+            console.print(part)
+
+
+@app.command()
+def run(
+    lab: Annotated[Path, typer.Argument(help="Lab file.")],
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="A value of the job, upper-case; may be repeated.", show_default=False),
+    ] = None,
+    scale: Annotated[
+        Scale | None,
+        typer.Option(help="How big; tiny where it is not given.", show_default=False),
+    ] = None,
+    student: Annotated[str, typer.Option(help="Who the run is for: a label.")] = "local",
+    runs: Runs = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew; do not resume an unfinished run.")] = False,
+    json: Json = False,
+) -> None:
+    """Run a lab on this machine and check its result.
+
+    Exits with 1 where the job failed or a result is outside what the lab expects. Progress goes to stderr with --json.
+    """
+    from clusterlab.config import parse
+    from clusterlab.job import Job
+    from clusterlab.local import run_lab
+    from clusterlab.tags import Tags
+
+    root, (path, *given) = _enter([lab, *([runs] if runs else [])])
+    (loaded,) = _load([path])
+    envs = loaded.envs | _envs(env or [], scale)
+    parse(Job.load(loaded.job, root=root, path=str(loaded.path)).config_type, envs, path="--env")
+    tags = Tags(course=loaded.resources.labels.get("course", "local"), lab=loaded.name, student=student)
+    console, runs_folder = _console(stderr=json), given[0] if given else Path("runs")
+    where, record = run_lab(loaded, root=root, envs=envs, tags=tags, runs=runs_folder, fresh=fresh, console=console)
+    _show_run(loaded, where, record, json=json)
+
+
+@app.command()
+def report(runs: Runs = None, json: Json = False) -> None:
+    """Report the runs by lab and student, PASS or FAIL.
+
+    Exits with 1 where a finished run fails an expectation, with 2 where a record cannot be read.
+    """
+    from clusterlab.report import read_runs, render
+
+    root, given = _enter([runs] if runs else [])
+    folder = given[0] if given else Path("runs")
+    if given and not folder.is_dir():
+        raise InputError(Problem(path=str(folder), message="no such folder; allowed: a folder of runs"))
+    entries, problems = read_runs(folder, root)
+    if json:
+        faults = [{"path": each.path, "message": each.message} for each in problems]
+        _print_json({"runs": [each.as_json() for each in entries], "problems": faults})
+    else:
+        console = _console()
+        for part in render(entries, problems, width=console.width):
+            console.print(part)
+        if not entries and not problems:
+            console.print(f"no runs below {folder}; `clusterlab run labs/<lab>.yaml` makes one", highlight=False)
+    if problems:
+        raise typer.Exit(InputError.exit_code)
+    if any(each.verdict == "FAIL" for each in entries):
+        raise typer.Exit(ClusterlabError.exit_code)
+
+
+def _show_run(lab: Lab, folder: Path, record: Run, *, json: bool) -> None:
+    """The results of a run, its pictures, its cost, and what the lab would cost on one GPU."""
+    from clusterlab.report import entry, render_run
+
+    shown, planned = entry(folder, record, lab), _planned_at_single(lab)
+    if json:
+        _print_json(shown.as_json() | {"planned_usd_at_single": planned})
+    else:
+        console = _console()
+        for part in render_run(shown, lab):
+            console.print(part)
+        if planned:
+            line = f"planned  {planned} USD expected at SCALE=single; `clusterlab plan {lab.path}` has the range"
+            console.print(line, highlight=False, soft_wrap=True)
+    if shown.verdict == "FAIL" or not shown.succeeded:
+        raise typer.Exit(ClusterlabError.exit_code)
+
+
+def _planned_at_single(lab: Lab) -> str | None:
+    """Dollars expected on one GPU, or `unknown`; None where the lab has no such scale."""
+    from datetime import UTC, datetime
+
+    from clusterlab.catalog import Catalog
+    from clusterlab.plan import dollars
+    from clusterlab.plan import plan as plan_lab
+
+    estimate = plan_lab(lab, Catalog.load(), today=datetime.now(UTC).date()).at(Scale.SINGLE)
+    return dollars(estimate.expected.usd) if estimate else None
+
+
+def _envs(pairs: list[str], scale: Scale | None) -> dict[str, str]:
+    """The values given by `--env`, and SCALE."""
+    envs: dict[str, str] = {}
+    problems = []
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            problems.append(Problem(path="--env", key=pair, message="not a setting; allowed: KEY=VALUE"))
+            continue
+        if key in envs:
+            problems.append(Problem(path="--env", key=key, message="is given twice; allowed: once"))
+        envs[key] = value
+    if scale and envs.get("SCALE", scale) != scale:
+        message = f"{envs['SCALE']!r}, but --scale is {scale}; allowed: one of the two"
+        problems.append(Problem(path="--env", key="SCALE", message=message))
+    if problems:
+        raise InputError(problems)
+    return {"SCALE": str(scale or Scale.TINY)} | envs
+
+
+def _enter(paths: Iterable[Path]) -> tuple[Path, list[Path]]:
+    """Make the root of the repository the working folder, and name every path from there.
+
+    Raises:
+        InputError: the working folder is in no repository.
+    """
+    here = Path.cwd()
+    root = next((each for each in (here, *here.parents) if (each / "labs").is_dir() and (each / "jobs").is_dir()), None)
+    if root is None:
+        message = "not in a repository of labs; allowed: a folder that has labs/ and jobs/, or one below it"
+        raise InputError(Problem(path=str(here), message=message))
+    os.chdir(root)
+    absolute = [Path(os.path.abspath(here / path)) for path in paths]  # noqa: PTH100 (keeps links)
+    return root, [path.relative_to(root) if path.is_relative_to(root) else path for path in absolute]
+
+
+def _load(paths: Iterable[Path]) -> list[Lab]:
+    """Read labs; the faults of all of them in one go."""
+    from clusterlab.lab import Lab
+
+    labs: list[Lab] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            labs.append(Lab.load(path))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return labs
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    from json import dumps
+
+    typer.echo(dumps(document, indent=2))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+if __name__ == "__main__":
+    app()
