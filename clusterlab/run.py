@@ -20,7 +20,6 @@ from typing import Any
 from clusterlab.config import PINNED, Source
 from clusterlab.errors import InputError, Problem, StorageError
 from clusterlab.fingerprint import digest_file, digest_files, fingerprint
-from clusterlab.tags import Tags
 
 RECORD = "run.json"
 METRICS = "metrics.jsonl"
@@ -108,10 +107,14 @@ class Run:
         """
         path = folder / RECORD
         try:
-            values = json.loads(path.read_text())
-            return cls(**values | {"asked": Asked(**values["asked"]), "status": Status(values["status"])})
+            return cls.of(json.loads(path.read_text()))
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(Problem(path=str(path), message=f"not a run record: {error}")) from error
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Run:
+        """Read a record's values; ValueError, TypeError or KeyError where they are no record."""
+        return cls(**values | {"asked": Asked(**values["asked"]), "status": Status(values["status"])})
 
     def save(self, folder: Path) -> None:
         """Write `run.json`, whole or not at all.
@@ -183,6 +186,12 @@ def in_use(folder: Path) -> bool:
             return not _locked(lock)
     except FileNotFoundError:
         return False
+
+
+def discard_if_empty(folder: Path) -> None:
+    """Remove the folder of a run that never began."""
+    if {path.name for path in folder.iterdir()} <= {_LOCK}:
+        shutil.rmtree(folder)
 
 
 def find_runs(runs: Path) -> Iterator[tuple[Path, Run]]:
