@@ -1,0 +1,148 @@
+"""A Ray of our own: it lives exactly as long as this process needs it, and beside any other Ray of the machine."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterlab.errors import UnreachableError
+from clusterlab.keeper import keep, release
+
+HOST = "127.0.0.1"
+OBJECT_STORE_BYTES = 256 * 2**20
+START_SECONDS = 90
+ATTEMPTS = 3
+"""A port that was free may be taken by another process before Ray binds it."""
+MAX_TEMPORARY = 40
+"""Letters in a folder that still leave room for Ray's sockets below it: a socket's path has at most 107."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Embedded:
+    """A running head."""
+
+    address: str
+    """`http://127.0.0.1:port` of the dashboard, which serves the Jobs API."""
+    token_path: Path
+    """Only its owner can read it."""
+    python: str
+    """The interpreter that Ray's workers run in."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request carries to be let in."""
+        return {"Authorization": f"Bearer {self.token_path.read_text()}"}
+
+
+@contextmanager
+def embedded_ray(*, root: Path, log: Path) -> Iterator[Embedded]:
+    """Start a head on free ports of the loopback, with `root` as working folder; what it prints goes to `log`.
+
+    Raises:
+        UnreachableError: it did not start within `START_SECONDS`.
+    """
+    with ExitStack() as stack:
+        for _ in range(ATTEMPTS):
+            head = _start(stack, root, log)
+            if head is not None:
+                break
+            stack.close()
+        else:
+            raise UnreachableError(f"embedded Ray: did not start ({ATTEMPTS} attempts); {log} has what it said")
+        yield head
+
+
+def _start(stack: ExitStack, root: Path, log: Path) -> Embedded | None:
+    """Start a head and wait until it answers; None where it ended before."""
+    temporary = Path(tempfile.mkdtemp(prefix="ray-", dir=_short_folder()))
+    token_path = temporary / "token"
+    token_path.touch(mode=0o600)
+    token_path.write_text(secrets.token_urlsafe(32))
+    dashboard, *others = _free_ports(5)
+    head = Embedded(address=f"http://{HOST}:{dashboard}", token_path=token_path, python=sys.executable)
+    with log.open("ab") as output:
+        keeper = keep(
+            _command(temporary, dashboard, *others[:3]),
+            cwd=root,
+            env=_environment(root, token_path, metric_port=others[3]),
+            output=output,
+            remove=[temporary],
+        )
+    stack.callback(release, keeper)
+    _wait(head, keeper, log)
+    return head if keeper.poll() is None else None
+
+
+def _command(temporary: Path, dashboard_port: int, gcs_port: int, client_port: int, agent_port: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"),
+        *(f"--port={gcs_port}", "--include-dashboard=true", f"--dashboard-host={HOST}"),
+        *(f"--dashboard-port={dashboard_port}", f"--dashboard-agent-listen-port={agent_port}"),
+        *(f"--ray-client-server-port={client_port}", "--min-worker-port=0", "--max-worker-port=0"),
+        *(f"--temp-dir={temporary}", f"--num-cpus={os.cpu_count()}", f"--object-store-memory={OBJECT_STORE_BYTES}"),
+        *("--no-monitor", "--disable-usage-stats", "--log-color=false"),
+    ]
+
+
+def _environment(root: Path, token_path: Path, *, metric_port: int) -> dict[str, str]:
+    """This process's environment without what belongs to another Ray, such as the one that SkyPilot runs."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    paths = (str(root), inherited.get("PYTHONPATH", ""))
+    return inherited | {
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), inherited.get("PATH", os.defpath))),
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        # Python's helpers leave folders there when they are killed, and this one is removed.
+        "TMPDIR": str(token_path.parent),
+        "DASHBOARD_METRIC_PORT": str(metric_port),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token_path),
+        # One node only: then Ray binds the loopback and not the address of the network card.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        # Workers started ahead would only be in the way: a job's own workers get another environment.
+        "RAY_prestart_worker_first_driver": "0",
+        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+
+
+def _wait(head: Embedded, keeper: subprocess.Popen[bytes], log: Path) -> None:
+    # Takes over a second, and is needed next: do it while the head starts.
+    import ray.job_submission  # noqa: F401
+
+    request = urllib.request.Request(f"{head.address}/api/version", headers=head.headers)  # noqa: S310 (our own address)
+    deadline = time.monotonic() + START_SECONDS
+    while keeper.poll() is None:
+        try:
+            with urllib.request.urlopen(request, timeout=5):  # noqa: S310 (our own address)
+                return
+        except (urllib.error.URLError, http.client.HTTPException, OSError):
+            if time.monotonic() > deadline:
+                message = f"did not answer within {START_SECONDS} s; {log} has what it said"
+                raise UnreachableError(f"embedded Ray: {head.address}: {message}") from None
+            time.sleep(0.05)
+
+
+def _short_folder() -> str:
+    default = tempfile.gettempdir()
+    return default if len(default) <= MAX_TEMPORARY else "/tmp"  # noqa: S108 (mkdtemp makes it ours)
+
+
+def _free_ports(number: int) -> list[int]:
+    """So many different ports: all are bound before the first is given back."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for each in sockets:
+            each.bind((HOST, 0))
+        return [each.getsockname()[1] for each in sockets]

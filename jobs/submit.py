@@ -1,0 +1,152 @@
+"""Submit a job to Ray, to our own or to the cluster at RAY_ADDRESS, and follow it to its end.
+
+python -m jobs.submit qlora
+STEPS=20 RAY_ADDRESS=http://head:8265 python -m jobs.submit qlora
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from clusterlab.errors import EXIT_INTERRUPTED, ClusterlabError, InputError, Problem, UnreachableError
+from clusterlab.run import RECORD, Asked, Run, Status, discard_if_empty, held
+from jobs.launch.cluster import VARIABLE as ADDRESS_VARIABLE
+from jobs.launch.cluster import Cluster
+from jobs.launch.embedded import embedded_ray
+from jobs.launch.folder import choose_folder
+from jobs.launch.request import Request
+
+ROOT = Path(__file__).resolve().parents[1]
+TIMEOUT_VARIABLE = "CLUSTERLAB_RAY_TIMEOUT"
+"""How long, in seconds, a cluster may be silent; 20 where it is not set."""
+RAY_LOG = "ray.log"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one job to its end.
+
+    Returns 0 where it succeeded and else the code of `clusterlab.errors`.
+    """
+    parser = argparse.ArgumentParser(prog="python -m jobs.submit", description="The job's values come from envs.")
+    parser.add_argument("job", help="a module in jobs/")
+    name = parser.parse_args(arguments).job
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, _interrupt)
+    try:
+        submit(name, os.environ)
+    except ClusterlabError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"{name}: stopped; the same command goes on from its last checkpoint", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def submit(name: str, environment: Mapping[str, str]) -> Path:
+    """Run a job to its end, with what the environment says; returns the folder of the run.
+
+    Raises:
+        InputError: something that was asked for is wrong; nothing has been started then.
+        StorageError: the run's folder cannot be written.
+        UnreachableError: there is no Ray within the time limit.
+        ClusterlabError: the job failed, with the exit code that it ended with.
+        KeyboardInterrupt: it was stopped; so is the job, and the record says so.
+    """
+    request = Request.of(name, environment, root=ROOT)
+    seconds = _seconds(environment)
+    folder = choose_folder(request.asked, environment)
+    try:
+        with held(folder), _ray(environment, folder, seconds) as (cluster, python, upload):
+            details = _run(cluster, request, folder, python, upload)
+    except UnreachableError:
+        discard_if_empty(folder)
+        raise
+    _raise_failure(name, details, folder)
+    return folder
+
+
+def _run(cluster: Cluster, request: Request, folder: Path, python: str, upload: Path | None) -> Any:
+    """Submit and follow; returns Ray's `JobDetails`."""
+    job_id = cluster.submit(request, folder, python=python, upload=upload)
+    try:
+        details = cluster.follow(job_id)
+    except KeyboardInterrupt:
+        cluster.stop(job_id)
+        _mark_stopped(folder)
+        raise
+    _fetch_record(folder, request.asked, cluster.output_end)
+    return details
+
+
+@contextmanager
+def _ray(environment: Mapping[str, str], folder: Path, seconds: float) -> Iterator[tuple[Cluster, str, Path | None]]:
+    """The cluster, the Python that its nodes run, and the folder that they need of us."""
+    address = environment.get(ADDRESS_VARIABLE)
+    if address:
+        yield Cluster.connect(address, seconds=seconds), "python", ROOT
+        return
+    with embedded_ray(root=ROOT, log=folder / RAY_LOG) as head:
+        yield Cluster.connect(head.address, seconds=seconds, headers=head.headers), head.python, None
+
+
+def _seconds(environment: Mapping[str, str]) -> float:
+    text = environment.get(TIMEOUT_VARIABLE) or "20"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise InputError(Problem(path=TIMEOUT_VARIABLE, message=f"{text!r}; allowed: seconds above 0"))
+    return seconds
+
+
+def _mark_stopped(folder: Path) -> None:
+    """For a job that had to be killed before it could write its own end."""
+    if (folder / RECORD).exists():
+        run = Run.load(folder)
+        if run.status is Status.RUNNING:
+            dataclasses.replace(run, status=Status.STOPPED).save(folder)
+
+
+def _fetch_record(folder: Path, asked: Asked, output_end: str) -> None:
+    """Write the record here where the node has another disk: the last line that a job prints is its record."""
+    if (folder / RECORD).exists() and Run.load(folder).status is not Status.RUNNING:
+        return
+    lines = [line for line in output_end.splitlines() if line.strip()]
+    try:
+        run = Run.of(json.loads(lines[-1])) if lines else None
+    except (ValueError, TypeError, KeyError):
+        return
+    if run is not None and run.fingerprint == asked.fingerprint:
+        run.save(folder)
+
+
+def _raise_failure(name: str, details: Any, folder: Path) -> None:
+    if details.status == "SUCCEEDED":
+        return
+    if details.status == "STOPPED":
+        raise KeyboardInterrupt
+    run = Run.load(folder) if (folder / RECORD).exists() else None
+    reason = (run.error if run else None) or details.message
+    failure = ClusterlabError(f"jobs.{name}: failed: {reason}; {folder} has its record")
+    failure.exit_code = details.driver_exit_code or ClusterlabError.exit_code
+    raise failure
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
