@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from clusterlab.run import Run
 
 Labs = Annotated[
-    list[Path] | None, typer.Argument(help="Lab files; all of labs/ where none is given.", show_default=False)
+    list[Path] | None,
+    typer.Argument(metavar="[LAB]...", help="Lab files; all of labs/ where none is given.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 Runs = Annotated[
@@ -129,7 +130,7 @@ def plan(labs: Labs = None, json: Json = False) -> None:
 
 @app.command()
 def run(
-    lab: Annotated[Path, typer.Argument(help="Lab file.")],
+    lab: Annotated[Path, typer.Argument(metavar="LAB", help="Lab file.")],
     env: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="A value of the job, upper-case; may be repeated.", show_default=False),

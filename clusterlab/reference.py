@@ -1,0 +1,161 @@
+"""Write what is made from the code: `docs/cli.md`, and the tables of labs and folders in README.md.
+
+python -m clusterlab.reference [--check]
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from clusterlab.errors import EXIT_CODES, ClusterlabError, InputError, Problem
+
+CLI = Path("docs/cli.md")
+README = Path("README.md")
+FOLDERS = {
+    "labs": "what to run and what it may cost: a SkyPilot task, and beside it what is expected of it",
+    "clusters": "what an instructor provisions",
+    "images": "what machines install: lock files",
+    "infra": "the Pulumi program of a class",
+    "docs": "pages, made from the code where they can be",
+    "tests": "mirror the packages; `tests/golden` has the plans that must not change unseen",
+}
+"""Folders without a docstring of their own."""
+PACKAGES = ("clusterlab", "jobs")
+
+
+def pages(root: Path) -> dict[Path, str]:
+    """What each file that is made should hold, by path from the root.
+
+    Raises:
+        InputError: README.md lacks a marker.
+    """
+    readme = (root / README).read_text()
+    for marker, table in {"labs": lab_table(root), "map": house_map(root)}.items():
+        readme = _replaced(readme, marker, table)
+    return {CLI: cli_page(), README: readme}
+
+
+def cli_page() -> str:
+    """The command, each verb with its arguments and options, and the exit codes."""
+    import typer.main
+
+    from clusterlab.cli import app
+
+    group: Any = typer.main.get_command(app)
+    parts = ["<!-- Made by `python -m clusterlab.reference`. -->", "# clusterlab", group.help]
+    parts.append(_table(("option", "what"), _parameters(group)))
+    for name, command in group.commands.items():
+        parts += [
+            f"## clusterlab {name}",
+            _unwrapped(command.help),
+            _table(("argument or option", "what"), _parameters(command)),
+        ]
+    codes = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
+    return "\n\n".join([*parts, "## Exit codes", _table(("code", "meaning"), codes)]) + "\n"
+
+
+def lab_table(root: Path) -> str:
+    """Each lab with its job, goal, and hours and dollars at each scale."""
+    from datetime import date
+
+    from clusterlab.catalog import Catalog
+    from clusterlab.lab import Lab, lab_paths
+    from clusterlab.plan import dollars, plan
+
+    catalog, rows = Catalog.load(), []
+    for path in lab_paths(root / "labs"):
+        lab = Lab.load(path)
+        # Only a warning depends on the day, and none is shown here.
+        estimates = plan(lab, catalog, today=date.max).estimates
+        costs = [
+            f"{each.scale}: {each.expected.hours.normalize():f} h, {dollars(each.expected.usd)} USD"
+            for each in estimates
+        ]
+        shown = path.relative_to(root).as_posix()
+        rows.append((f"[{lab.name}]({shown})", lab.title, f"`{lab.job}`", lab.goal, "<br>".join(costs)))
+    return _table(("lab", "title", "job", "goal", "expected"), rows)
+
+
+def house_map(root: Path) -> str:
+    """Each folder, and each module of the packages, with the first line of its docstring."""
+    # An empty folder is none to git; the folder of this page's neighbour may be about to be made.
+    filled = {path.name for path in root.iterdir() if path.is_dir() and any(path.iterdir())} | {CLI.parent.name}
+    rows = [(f"`{name}/`", text) for name, text in FOLDERS.items() if name in filled]
+    for package in PACKAGES:
+        rows += _modules(root / package, root)
+    return _table(("where", "what"), rows)
+
+
+def main(arguments: list[str]) -> int:
+    """Rewrite the pages of the working folder, or with `--check` say which are stale."""
+    root = Path.cwd()
+    try:
+        if arguments not in ([], ["--check"]):
+            raise InputError(Problem(path=" ".join(arguments), message="unknown; allowed: --check"))
+        wanted = pages(root)
+    except ClusterlabError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    stale = [path for path, text in wanted.items() if not (root / path).is_file() or (root / path).read_text() != text]
+    for path in stale:
+        if arguments:
+            sys.stderr.write(f"{path}: stale; `python -m clusterlab.reference` rewrites it\n")
+        else:
+            (root / path).parent.mkdir(exist_ok=True)
+            (root / path).write_text(wanted[path])
+    return InputError.exit_code if stale and arguments else 0
+
+
+def _modules(folder: Path, root: Path) -> Iterator[tuple[str, str]]:
+    """A package and what it holds, each by the first line of its docstring."""
+    yield f"`{folder.relative_to(root).as_posix()}/`", _summary(folder / "__init__.py")
+    for path in sorted(folder.glob("*.py")):
+        if path.name != "__init__.py":
+            yield f"`{path.relative_to(root).as_posix()}`", _summary(path)
+    for package in sorted(path.parent for path in folder.glob("*/__init__.py")):
+        yield from _modules(package, root)
+
+
+def _summary(path: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    if not docstring:
+        raise InputError(Problem(path=str(path), message="has no docstring; its first line stands in the map"))
+    return " ".join(docstring.partition("\n\n")[0].split())
+
+
+def _replaced(text: str, marker: str, table: str) -> str:
+    begin, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
+    for each in (begin, end):
+        if text.count(each) != 1:
+            raise InputError(
+                Problem(path=str(README), key=each, message=f"stands {text.count(each)} times; must be once")
+            )
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+
+
+def _parameters(command: Any) -> Iterator[tuple[str, str]]:
+    """What `--help` says of each argument and option."""
+    import typer
+
+    context = typer.Context(command)
+    for parameter in command.params:
+        name, text = parameter.get_help_record(context)
+        yield f"`{name}`", text
+
+
+def _unwrapped(text: str) -> str:
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
