@@ -160,6 +160,7 @@ def run(
     tags = Tags(course=loaded.resources.labels.get("course", "local"), lab=loaded.name, student=student)
     console, runs_folder = _console(stderr=json), given[0] if given else Path("runs")
     where, record = run_lab(loaded, root=root, envs=envs, tags=tags, runs=runs_folder, fresh=fresh, console=console)
+    where = where.relative_to(root) if where.is_relative_to(root) else where
     _show_run(loaded, where, record, json=json)
 
 

@@ -69,7 +69,7 @@ def task_schema(installed: str) -> dict[str, Any]:
         MissingError: SkyPilot is installed but cannot be imported.
     """
     path = _cache_folder() / f"skypilot-{installed}-task.json"
-    with contextlib.suppress(OSError, ValueError, TypeError):
+    with contextlib.suppress(OSError, ValueError, TypeError, LookupError):
         schema = json.loads(path.read_text())
         if isinstance(schema["task"], dict) and isinstance(schema["resources"], dict):
             return {"task": schema["task"], "resources": schema["resources"]}

@@ -138,7 +138,7 @@ def ran(house: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         given["console"].print("training ...")
         run = make_run(house / "runs", **asked["changes"])
         (house / "runs/toy/r1/loss.png").touch()
-        return Path("runs/toy/r1"), run
+        return house / "runs/toy/r1", run
 
     module = types.ModuleType("clusterlab.local")
     module.__dict__["run_lab"] = run_lab

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from clusterlab import skypilot
 from clusterlab.document import Document
+from clusterlab.errors import MissingError
 from clusterlab.lab import lab_paths
 from tests.clusterlab.conftest import ROOT, spoil
 
@@ -76,33 +78,53 @@ def test_numbers_among_envs_are_no_fault(house: Path) -> None:
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the schema is kept; empty, and SkyPilot is asked anew."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     skypilot.task_schema.cache_clear()
-    return tmp_path / "clusterlab" / f"skypilot-{skypilot.version()}-task.json"
-
-
-def test_the_schema_is_kept_and_read_from_the_cache(cache: Path) -> None:
-    version = skypilot.version() or ""
-    schema = skypilot.task_schema(version)
-    assert json.loads(cache.read_text()) == schema
-    cache.write_text(json.dumps({"task": {"kept": True}, "resources": {}}))
-    skypilot.task_schema.cache_clear()
-    assert skypilot.task_schema(version) == {"task": {"kept": True}, "resources": {}}
+    yield tmp_path / "clusterlab" / f"skypilot-{skypilot.version()}-task.json"
     skypilot.task_schema.cache_clear()
 
 
-def test_a_corrupt_cache_is_made_anew(cache: Path) -> None:
+def schema() -> dict[str, Any]:
+    """The schema as another process would find it."""
+    skypilot.task_schema.cache_clear()
+    return skypilot.task_schema(skypilot.version() or "")
+
+
+ASKED = {"task": {"asked": True}, "resources": {}}
+
+
+def test_the_schema_is_asked_for_once_and_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = schema()
+    assert "run" in asked["task"]["properties"]
+    assert json.loads(cache.read_text()) == asked
+    monkeypatch.setattr(skypilot, "_ask_skypilot", lambda: ASKED)
+    assert schema() == asked
+
+
+@pytest.mark.parametrize("text", ['{"task": ', "[]", "null", '{"task": {}}', '{"task": {}, "resources": 1}', "\x00"])
+def test_a_corrupt_cache_is_made_anew(cache: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(skypilot, "_ask_skypilot", lambda: ASKED)
     cache.parent.mkdir()
-    cache.write_text('{"task": ')
-    schema = skypilot.task_schema(skypilot.version() or "")
-    assert json.loads(cache.read_text()) == schema
-    assert "run" in schema["task"]["properties"]
+    cache.write_text(text)
+    assert schema() == ASKED
+    assert json.loads(cache.read_text()) == ASKED
 
 
-def test_a_cache_that_cannot_be_written_is_no_fault(cache: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_no_fault(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(skypilot, "_ask_skypilot", lambda: ASKED)
     cache.parent.write_text("a file where the folder should be")
-    assert "run" in skypilot.task_schema(skypilot.version() or "")["task"]["properties"]
+    assert schema() == ASKED
+
+
+def test_a_skypilot_that_cannot_be_imported_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    monkeypatch.setattr(skypilot, "_DUMP", "import nothing_of_this_name")
+    with pytest.raises(MissingError, match="nothing_of_this_name"):
+        schema()
+    assert not cache.exists()
 
 
 def test_nothing_is_refused_where_skypilot_is_not_installed(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
