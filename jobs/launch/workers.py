@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
+from clusterlab.errors import ClusterlabError
 from jobs.launch.folder import run_folder
 
 C = TypeVar("C")
@@ -16,6 +20,9 @@ def run_worker(train: Callable[[C], dict[str, float]], config: C, *, max_failure
     A worker that dies or raises is begun again at most `max_failures` times; `train` goes on from its own checkpoint.
 
     Returns what `train` returned.
+
+    Raises:
+        ClusterlabError: `train` raised one; such an error would only be met again, so nothing is begun again.
     """
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -25,8 +32,8 @@ def run_worker(train: Callable[[C], dict[str, float]], config: C, *, max_failure
     resources = ray.cluster_resources()
     use_gpu = resources.get("GPU", 0) >= 1
     trainer = TorchTrainer(
-        _reporting,
-        train_loop_config={"train": train, "config": config},
+        _work,
+        train_loop_config={"train": train, "config": config, "folder": str(Path.cwd())},
         scaling_config=ScalingConfig(
             num_workers=1,
             use_gpu=use_gpu,
@@ -38,13 +45,30 @@ def run_worker(train: Callable[[C], dict[str, float]], config: C, *, max_failure
             failure_config=FailureConfig(max_failures=max_failures),
         ),
     )
-    return dict(trainer.fit().metrics)
+    outcome: _Outcome = trainer.fit().return_value
+    if outcome.error is not None:
+        error = ClusterlabError(outcome.error)
+        error.exit_code = outcome.exit_code
+        raise error
+    return outcome.metrics
 
 
-def _reporting(loop_config: dict[str, Any]) -> None:
-    import ray.train
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Outcome:
+    """What a worker sends back."""
 
-    ray.train.report(loop_config["train"](loop_config["config"]))
+    metrics: dict[str, float] = field(default_factory=dict)
+    error: str | None = None
+    exit_code: int = 0
+
+
+def _work(loop_config: dict[str, Any]) -> _Outcome:
+    # Ray Train moves its workers into a folder of their own; a model given as a relative path is meant from here.
+    os.chdir(loop_config["folder"])
+    try:
+        return _Outcome(metrics=loop_config["train"](loop_config["config"]))
+    except ClusterlabError as error:
+        return _Outcome(error=str(error), exit_code=error.exit_code)
 
 
 def _cpus_of_a_node() -> int:

@@ -11,6 +11,7 @@ from clusterlab.errors import StorageError
 from clusterlab.fingerprint import fingerprint
 
 VARIABLE = "CLUSTERLAB_CACHE"
+DEFAULT = Path(__file__).resolve().parents[2] / ".cache"
 
 
 def cached(name: str, recipe: object, make: Callable[[Path], None]) -> Path:
@@ -21,7 +22,7 @@ def cached(name: str, recipe: object, make: Callable[[Path], None]) -> Path:
     Raises:
         StorageError: the cache cannot be written.
     """
-    root = Path(os.environ.get(VARIABLE, ".cache")).resolve()
+    root = Path(os.environ.get(VARIABLE, DEFAULT)).resolve()
     folder = root / f"{name}-{fingerprint(recipe)[:16]}"
     if folder.is_dir():
         return folder

@@ -8,10 +8,16 @@ from pathlib import Path
 
 
 def read_losses(metrics: Path) -> dict[str, dict[int, float]]:
-    """Loss by phase and step from `metrics.jsonl`; of a step that was done again, the last."""
+    """Loss by phase and step from `metrics.jsonl`; of a step that was done again, the last.
+
+    A line that a killed worker left torn is passed over.
+    """
     losses: dict[str, dict[int, float]] = defaultdict(dict)
     for line in metrics.read_text().splitlines():
-        row = json.loads(line)
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
         if "loss" in row:
             losses[row["phase"]][row["step"]] = row["loss"]
     return dict(losses)

@@ -46,7 +46,6 @@ class Setting:
             tokenizer=tokenizer,
         )
 
-
     def in_order(self) -> list[Tokens]:
         """The examples of all steps, one after the other."""
         recipe = _recipe(self.config)

@@ -6,10 +6,10 @@ from pathlib import Path
 from jobs.llm.curve import draw_losses, read_losses
 
 
-def test_a_step_that_was_done_again_counts_once_with_its_last_loss(tmp_path: Path) -> None:
+def test_a_step_that_was_done_again_counts_once_and_a_torn_line_not_at_all(tmp_path: Path) -> None:
     rows = [("qlora", 1, 3.0), ("qlora", 2, 9.9), ("qlora", 2, 2.0), ("lora", 1, 1.0)]
     lines = [json.dumps({"phase": phase, "step": step, "steps": 2, "loss": loss}) for phase, step, loss in rows]
-    (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
+    (tmp_path / "metrics.jsonl").write_text("\n".join([*lines[:2], lines[2][:9] + lines[1], *lines[2:]]))
     assert read_losses(tmp_path / "metrics.jsonl") == {"qlora": {1: 3.0, 2: 2.0}, "lora": {1: 1.0}}
 
 
