@@ -98,7 +98,7 @@ def check(labs: Labs = None, json: Json = False) -> None:
             typer.echo(str(problem), err=True)
         typer.echo(f"{_count(len(paths), 'lab')} checked, {_count(len(problems), 'problem')}")
         if installed is None:
-            typer.echo(f"not checked: SkyPilot's own schema, which is not installed; `{skypilot.INSTALL}` installs it")
+            typer.echo(f"not checked: SkyPilot's own schema, not installed here; `{skypilot.INSTALL}` installs it")
     if problems:
         raise typer.Exit(InputError.exit_code)
 

@@ -31,7 +31,7 @@ class Expectation:
 
     def met_by(self, value: float) -> bool:
         """Whether a measured value lies in the range, its ends included; NaN lies in none."""
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high) and value == value
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
     def __str__(self) -> str:
         if self.low is None:

@@ -25,8 +25,8 @@ from clusterlab.run import write_atomically
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
-INSTALL = "pip install -r images/sky.lock"
-"""The command that installs SkyPilot; not beside Ray, with which it shares no version of click."""
+INSTALL = "make check"
+"""The command that installs SkyPilot and checks with it: in an environment of its own, since Ray shares none with it."""
 
 _DUMP = """
 import json, sys

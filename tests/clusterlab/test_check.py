@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from clusterlab import skypilot
 from clusterlab.check import all_paths, check
 from clusterlab.lab import lab_paths
 from tests.clusterlab.conftest import ROOT, spoil
@@ -167,6 +168,12 @@ def test_a_fault_of_the_sidecar_is_named_with_its_place(house: Path, old: str, n
     spoil(SIDECAR, old, new)
     found = faults(house)
     assert any(fault.startswith("labs/toy.expected.yaml: ") and message in fault for fault in found), found
+
+
+@pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
+def test_what_skypilot_would_refuse_is_a_fault(house: Path) -> None:
+    spoil(LAB, "setup:", "set_up:")
+    assert faults(house) == ["labs/toy.yaml: SkyPilot refuses it: unknown key 'set_up', did you mean setup?"]
 
 
 def test_a_sidecar_without_its_lab_is_a_fault(house: Path) -> None:
