@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 INSTALL = "make check"
-"""The command that installs SkyPilot and checks with it: in an environment of its own, since Ray shares none with it."""
+"""The command that installs SkyPilot, in an environment of its own since Ray shares none with it, and checks there."""
 
 _DUMP = """
 import json, sys
