@@ -201,7 +201,7 @@ def _show_run(lab: Lab, folder: Path, record: Run, *, json: bool) -> None:
         _print_json(shown.as_json() | {"planned_usd_at_single": planned})
     else:
         console = _console()
-        for part in render_run(shown, lab):
+        for part in render_run(shown, lab, width=console.width):
             console.print(part)
         if planned:
             line = f"planned  {planned} USD expected at SCALE=single; `clusterlab plan {lab.path}` has the range"

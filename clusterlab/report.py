@@ -78,6 +78,11 @@ class Entry:
         return sorted(path.as_posix() for path in self.folder.rglob("*.png"))
 
     @property
+    def texts(self) -> list[str]:
+        """What the job wrote for a reader."""
+        return sorted(path.as_posix() for path in self.folder.glob("*.txt"))
+
+    @property
     def failing(self) -> tuple[Result, ...]:
         """What lies outside its range; empty where there is no verdict."""
         return tuple(each for each in self.results if each.verdict == "FAIL") if self.verdict == "FAIL" else ()
@@ -104,6 +109,7 @@ class Entry:
             "fingerprint": self.run.fingerprint,
             "metrics": {name: _finite(value) for name, value in self.run.metrics.items()},
             "pictures": self.pictures,
+            "texts": self.texts,
             "failing": [_result_json(result) for result in self.failing],
             "note": self.note or None,
         }
@@ -146,31 +152,34 @@ def entry(folder: Path, run: Run, lab: Lab | str) -> Entry:
     return Entry(folder=folder, run=run, results=(*expected, *others))
 
 
-def results_table(run: Run, lab: Lab) -> Table:
-    """The metrics of one run, each with what was expected of it and by whom."""
+def results_table(run: Run, lab: Lab, *, width: int) -> Table:
+    """The metrics of one run, each with what was expected of it; in a wide terminal with the source of that too."""
     table = Table(title=f"{run.asked.lab}: results", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("metric", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("expected", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("source", style="dim")
+    if width >= WIDE:
+        table.add_column("source", style="dim")
     for result in entry(Path(), run, lab).results:
         wanted = result.expectation
-        range_, source = (str(wanted), f"{wanted.source}; hardware: {wanted.hardware}") if wanted else ("", "")
+        range_, source = (str(wanted), wanted.source) if wanted else ("", "")
         verdict = Text(result.verdict, style=STYLES.get(result.verdict, ""))
-        table.add_row(result.metric, number(result.value), range_, verdict, source)
+        table.add_row(result.metric, number(result.value), range_, verdict, *([source] if width >= WIDE else []))
     return table
 
 
-def render_run(of: Entry, lab: Lab) -> Iterator[RenderableType]:
+def render_run(of: Entry, lab: Lab, *, width: int) -> Iterator[RenderableType]:
     """What a terminal shows after one run: its results, or why there are none, and where the rest lies."""
     if of.succeeded:
-        yield results_table(of.run, lab)
+        yield results_table(of.run, lab, width=width)
     else:
         yield Text(f"{of.run.status}: {of.run.error or 'no reason was recorded'}", style="red")
     yield Text(f"record   {(of.folder / RECORD).as_posix()}")
     for picture in of.pictures:
         yield Text(f"picture  {picture}")
+    for text in of.texts:
+        yield Text(f"text     {text}")
     yield Text(f"cost     {cost(of.run)} USD")
 
 

@@ -84,7 +84,8 @@ def main(config: Config) -> dict[str, float]:
 
     metrics = run_worker(_train, config, max_failures=config.max_failures)
     folder = run_folder()
-    draw_losses(read_losses(folder / METRICS), f"QLoRA, scale {config.scale}", folder / "loss.png")
+    losses = {phase: by_step for phase, by_step in read_losses(folder / METRICS).items() if phase != "pretrain"}
+    draw_losses(losses, f"QLoRA, scale {config.scale}", folder / "loss.png")
     return metrics
 
 

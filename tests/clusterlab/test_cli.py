@@ -151,7 +151,7 @@ def test_run_shows_results_picture_cost_and_plan(ran: dict[str, Any]) -> None:
     code, out, _ = invoke("run", LAB)
     assert code == 0
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    assert "loss 1 0.9 to 1.1 PASS a book; hardware: any" in lines
+    assert "loss 1 0.9 to 1.1 PASS a book" in lines
     assert "picture runs/toy/r1/loss.png" in lines
     assert "cost 0.00 USD" in lines
     assert any(line.startswith("planned 1.") and "SCALE=single" in line for line in lines)

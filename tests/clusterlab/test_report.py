@@ -139,21 +139,32 @@ def test_json_has_no_number_that_json_lacks(house: Path) -> None:
     assert json.loads(json.dumps(document, allow_nan=False))["failing"][0]["value"] == "nan"
 
 
+def test_a_narrow_terminal_gets_the_results_without_their_sources(house: Path) -> None:
+    run = make_run(house / "runs")
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(results_table(run, Lab.load(Path("labs/toy.yaml")), width=80))
+    assert "loss 1 0.9 to 1.1 PASS" in [" ".join(line.split()) for line in capture.get().splitlines()]
+
+
 def test_the_results_table_has_each_metric_with_its_range_and_source(house: Path) -> None:
     run = make_run(house / "runs")
     console = Console(width=80)
     with console.capture() as capture:
-        console.print(results_table(run, Lab.load(Path("labs/toy.yaml"))))
+        console.print(results_table(run, Lab.load(Path("labs/toy.yaml")), width=120))
     lines = [" ".join(line.split()) for line in capture.get().splitlines()]
-    assert "loss 1 0.9 to 1.1 PASS a book; hardware: any" in lines
+    assert "loss 1 0.9 to 1.1 PASS a book" in lines
     assert "tokens_per_s 1,234,567" in lines
 
 
 @pytest.mark.usefixtures("house")
-def test_a_picture_of_the_run_is_found() -> None:
+def test_what_the_job_drew_and_wrote_for_a_reader_is_found() -> None:
     run = make_run(Path("runs"))
     Path("runs/toy/r1/loss.png").touch()
-    assert entry(Path("runs/toy/r1"), run, Lab.load(Path("labs/toy.yaml"))).pictures == ["runs/toy/r1/loss.png"]
+    Path("runs/toy/r1/answers.txt").touch()
+    found = entry(Path("runs/toy/r1"), run, Lab.load(Path("labs/toy.yaml")))
+    assert found.pictures == ["runs/toy/r1/loss.png"]
+    assert found.texts == ["runs/toy/r1/answers.txt"]
 
 
 @pytest.mark.parametrize(
