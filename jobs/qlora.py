@@ -40,7 +40,7 @@ class Config:
     """Examples to train on."""
     num_eval: int = by_scale(tiny=120, small=60, single=200, full=1000)
     """Held-out examples."""
-    steps: int = by_scale(tiny=200, small=40, single=200, full=1875)
+    steps: int = by_scale(tiny=150, small=40, single=200, full=1875)
     """Optimizer steps."""
     batch_size: int = 16
     """Examples a step."""

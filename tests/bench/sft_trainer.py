@@ -70,7 +70,7 @@ def trl(setting: Setting) -> tuple[float, float]:
     config = setting.config
     ended: list[float] = []
 
-    class Clock(TrainerCallback):
+    class Clock(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, *_: Any, **__: Any) -> None:
             ended.append(time.perf_counter())
 

@@ -139,4 +139,4 @@ def _wait_for_step(folder: Path, phase: str, step: int, job: subprocess.Popen[An
 def _worker(job: subprocess.Popen[Any]) -> psutil.Process:
     """The process that trains, among the descendants of the one that submitted."""
     named = {process: " ".join(process.cmdline()) for process in psutil.Process(job.pid).children(recursive=True)}
-    return next(process for process, name in named.items() if "RayTrainWorker" in name)
+    return next(process for process, name in named.items() if name.startswith("ray::_work"))

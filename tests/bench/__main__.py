@@ -1,0 +1,163 @@
+"""Measure what the project promises of its speed, as ratios side by side in one run, and write BENCHMARKS.md.
+
+python -m tests.bench
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from clusterlab.run import Run
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+CONTROL = ROOT / ".venv" / "sky" / "bin" / "clusterlab"
+ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """One line of the table."""
+
+    what: str
+    measured: str
+    wanted: str
+    met: bool
+
+
+def main() -> None:
+    """Measure one after the other and write the table."""
+    figures = []
+    for measure in (help_time, check_time, ray_over_torchrun, over_sft_trainer, demo_time):
+        print(f"measuring: {measure.__doc__}", flush=True)
+        figures += measure()
+        for figure in figures[-2:]:
+            print(f"  {figure.what}: {figure.measured} (wanted: {figure.wanted})", flush=True)
+    (ROOT / "BENCHMARKS.md").write_text(_page(figures))
+
+
+def help_time() -> list[Figure]:
+    """`clusterlab --help`."""
+    seconds = _median(lambda: _seconds([str(CONTROL), "--help"]), 9)
+    start = _median(lambda: _seconds([str(CONTROL.with_name("python")), "-c", "pass"]), 9)
+    measured = f"{seconds * 1000:.0f} ms, of which Python's own start {start * 1000:.0f} ms"
+    return [Figure(what="`clusterlab --help`", measured=measured, wanted="at most 150 ms", met=seconds <= 0.15)]
+
+
+def check_time() -> list[Figure]:
+    """`clusterlab check` of all labs, SkyPilot's schema included."""
+    _seconds([str(CONTROL), "check"])
+    seconds = _median(lambda: _seconds([str(CONTROL), "check"]), 5)
+    what = "`clusterlab check` of all labs, with SkyPilot's schema"
+    return [Figure(what=what, measured=f"{seconds:.2f} s", wanted="at most 1 s", met=seconds <= 1)]
+
+
+def ray_over_torchrun() -> list[Figure]:
+    """A training step in a Ray Train worker and under torchrun, in turn."""
+    torchrun = [str(BIN / "torchrun"), "--nproc-per-node", "1", "-m", "tests.bench.steps"]
+    ray = [sys.executable, "-m", "tests.bench.steps", "--ray"]
+    pairs = [(_json(ray)["seconds"], _json(torchrun)["seconds"]) for _ in range(5)]
+    ratio = statistics.median(mine / theirs for mine, theirs in pairs)
+    spread = f"{min(m / t for m, t in pairs):.3f} to {max(m / t for m, t in pairs):.3f}"
+    step = statistics.median(theirs for _, theirs in pairs)
+    what = "Training step through Ray against the same module under `torchrun` (QLoRA, tiny)"
+    measured = f"{ratio:.3f} ({spread} in 5 pairs; a step is {step * 1000:.0f} ms)"
+    return [Figure(what=what, measured=measured, wanted="at most 1.025", met=ratio <= 1.025)]
+
+
+def over_sft_trainer() -> list[Figure]:
+    """QLoRA tokens/s against TRL's SFTTrainer, in turn."""
+    return [_over_sft_trainer("tiny-llama", 60, 3), _over_sft_trainer("smollm2-135m-instruct", 8, 2)]
+
+
+def _over_sft_trainer(model: str, steps: int, pairs: int) -> Figure:
+    command = [sys.executable, "-m", "tests.bench.sft_trainer", model, f"--steps={steps}", f"--pairs={pairs}"]
+    found = _json(command)
+    ratio = statistics.median(found["ratios"])
+    ours, theirs = (statistics.median(pair[side][0] for pair in found["pairs"]) for side in (0, 1))
+    losses = [pair[1] for pair in found["pairs"][0]]
+    measured = (
+        f"{ratio:.2f} ({min(found['ratios']):.2f} to {max(found['ratios']):.2f} in {pairs} pairs of {steps} steps; "
+        f"{ours:,.0f} and {theirs:,.0f} tokens/s; held-out loss {losses[0]:.3f} and {losses[1]:.3f})"
+    )
+    met = ratio >= 1.2 and abs(losses[0] / losses[1] - 1) < 0.01
+    what = f"QLoRA tokens/s against TRL's SFTTrainer with PEFT ({model})"
+    return Figure(what=what, measured=measured, wanted="at least 1.2, equal held-out loss", met=met)
+
+
+def demo_time() -> list[Figure]:
+    """`make demo` again, on a warm environment."""
+    with tempfile.TemporaryDirectory() as runs:
+        command = [str(BIN.parents[1] / "train" / "bin" / "clusterlab"), "run", "labs/qlora.yaml", f"--runs={runs}"]
+        seconds = _seconds(command)
+        folder = next(Path(runs).glob("qlora/*"))
+        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        job_seconds = Run.load(folder).seconds or 0.0
+    steps = sum(line["phase"] != "pretrain" for line in lines)
+    measured = f"{seconds:.0f} s, of which the job {job_seconds:.0f} s ({steps} steps of training with its evaluations)"
+    return [Figure(what="`make demo` again", measured=measured, wanted="under 60 s on 2 cores", met=seconds < 60)]
+
+
+PAGE = """\
+# Benchmarks
+
+Written by `make bench` on {day}: {processor}, {cores} cores, no GPU, Python {python}.
+Ratios are medians of pairs run in turn in one call; a time alone says little on a shared machine.
+
+| what | measured | wanted | met |
+| --- | --- | --- | --- |
+{rows}
+
+In the comparison with SFTTrainer both train the same adapters on the same 4-bit base with the same examples in the same
+order, batches of 16, gradient checkpointing and AdamW, in float32. TRL pads each batch to its longest example; this
+project packs the batch into rows in which examples do not see each other.
+"""
+
+
+def _page(figures: list[Figure]) -> str:
+    rows = [f"| {f.what} | {f.measured} | {f.wanted} | {'yes' if f.met else 'no'} |" for f in figures]
+    return PAGE.format(
+        day=f"{datetime.now(UTC):%Y-%m-%d}",
+        processor=_processor(),
+        cores=os.cpu_count(),
+        python=platform.python_version(),
+        rows="\n".join(rows),
+    )
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _median(measure: Callable[[], float], times: int) -> float:
+    return statistics.median(measure() for _ in range(times))
+
+
+def _seconds(command: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def _json(command: list[str]) -> Any:
+    """What a command printed as its last line."""
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+if __name__ == "__main__":
+    main()
