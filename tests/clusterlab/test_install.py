@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 UV = ROOT / ".venv" / "uv" / "bin" / "uv"
-HEAVY = ("torch", "ray", "transformers", "numpy")
+HEAVY = ("torch", "ray", "transformers")
 
 
 @pytest.fixture(scope="module")
