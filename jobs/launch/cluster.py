@@ -58,15 +58,23 @@ class Cluster:
             raise UnreachableError(f"{VARIABLE}: {url}: is no Ray dashboard: {error}") from error
 
     def submit(self, request: Request, folder: Path, *, python: str, upload: Path | None) -> str:
-        """Submit a job, and with it the repository at `upload` unless the cluster runs in it already."""
+        """Submit a job, and with it the repository at `upload` unless the cluster runs in it already.
+
+        Returns Ray's id of it.
+
+        Raises:
+            UnreachableError: the cluster could not take it.
+        """
         runtime_env: dict[str, Any] = {"env_vars": request.variables(folder)}
         if upload is not None:
             runtime_env |= {"working_dir": str(upload), "excludes": NOT_PACKED}
-        job_id: str = self.client.submit_job(
-            entrypoint=request.entrypoint(folder, python=python),
-            runtime_env=runtime_env,
-            metadata=request.metadata(),
-        )
+        entrypoint = request.entrypoint(folder, python=python)
+        try:
+            job_id: str = self.client.submit_job(
+                entrypoint=entrypoint, runtime_env=runtime_env, metadata=request.metadata()
+            )
+        except (RuntimeError, OSError) as error:
+            raise UnreachableError(f"{VARIABLE}: {self.address}: takes no job: {error}") from error
         return job_id
 
     def follow(self, job_id: str) -> Any:

@@ -25,6 +25,8 @@ OBJECT_STORE_BYTES = 256 * 2**20
 START_SECONDS = 90
 ATTEMPTS = 3
 """A port that was free may be taken by another process before Ray binds it."""
+PORTS = range(20000, 30000)
+"""Below those that systems give to whoever asks for any port: Ray binds some of ours only seconds after we looked."""
 MAX_TEMPORARY = 40
 """Letters in a folder that still leave room for Ray's sockets below it: a socket's path has at most 107."""
 
@@ -74,7 +76,8 @@ def _start(stack: ExitStack, root: Path, log: Path) -> Embedded | None:
     head = Embedded(address=f"http://{HOST}:{dashboard}", token_path=token_path, python=sys.executable)
     with log.open("ab") as output:
         keeper = keep(
-            _command(temporary, dashboard, *others[:3]),
+            # Ray opens the folder that it is given to everybody, so it gets one within ours.
+            _command(temporary / "ray", dashboard, *others[:3]),
             cwd=root,
             env=_environment(root, token_path, metric_port=others[3]),
             output=output,
@@ -140,9 +143,15 @@ def _short_folder() -> str:
 
 
 def _free_ports(number: int) -> list[int]:
-    """So many different ports: all are bound before the first is given back."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [each.getsockname()[1] for each in sockets]
+    """So many different ports that nobody listens on."""
+    ports: list[int] = []
+    for port in secrets.SystemRandom().sample(PORTS, len(PORTS)):
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+        ports.append(port)
+        if len(ports) == number:
+            break
+    return ports
