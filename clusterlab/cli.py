@@ -44,7 +44,8 @@ class _Verbs(TyperGroup):
             typer.echo(str(error), err=True)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
-            typer.echo("interrupted", err=True)
+            going_on = "; the same command goes on from its last checkpoint (not with --fresh)"
+            typer.echo(f"interrupted{going_on if ctx.invoked_subcommand == 'run' else ''}", err=True)
             raise typer.Exit(EXIT_INTERRUPTED) from error
 
 
