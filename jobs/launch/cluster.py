@@ -102,11 +102,19 @@ class Cluster:
             time.sleep(0.2)
 
     def stop(self, job_id: str) -> None:
-        """Ask a job to stop, and wait until it has, at most as long as Ray gives it."""
-        self.client.stop_job(job_id)
+        """Ask a job to stop, and wait until it has, at most as long as Ray gives it.
+
+        Raises:
+            UnreachableError: the cluster could not be told.
+        """
         deadline = time.monotonic() + STOP_SECONDS + 5
-        while not self.client.get_job_status(job_id).is_terminal() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        try:
+            self.client.stop_job(job_id)
+            while not self.client.get_job_status(job_id).is_terminal() and time.monotonic() < deadline:
+                time.sleep(0.1)
+        except (RuntimeError, OSError) as error:
+            message = f"could not be told to stop job {job_id}, which may still run: {error}"
+            raise UnreachableError(f"{VARIABLE}: {self.address}: {message}") from error
 
     async def _print_until_end(self, job_id: str) -> Any:
         """Returns Ray's `JobDetails` of a job that has ended, None where the connection ended before it.
