@@ -10,7 +10,7 @@ import os
 import shutil
 import typing
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -172,6 +172,8 @@ def held(folder: Path) -> Iterator[None]:
         (folder / _PROBE).unlink()
         lock = (folder / _LOCK).open("w")
     except OSError as error:
+        with suppress(OSError):
+            folder.rmdir()  # Only if it is empty.
         raise StorageError(f"{folder}: cannot be written: {error.strerror}") from error
     with lock:
         if not _locked(lock):

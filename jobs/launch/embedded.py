@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -69,6 +70,8 @@ def embedded_ray(*, root: Path, log: Path) -> Iterator[Embedded]:
 def _start(stack: ExitStack, root: Path, log: Path) -> Embedded | None:
     """Start a head and wait until it answers; None where it ended before."""
     temporary = Path(tempfile.mkdtemp(prefix="ray-", dir=_short_folder()))
+    # The keeper removes it too, in case that we are killed.
+    stack.callback(shutil.rmtree, temporary, ignore_errors=True)
     token_path = temporary / "token"
     token_path.touch(mode=0o600)
     token_path.write_text(secrets.token_urlsafe(32))

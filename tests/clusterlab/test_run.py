@@ -212,8 +212,10 @@ def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
 
 def test_a_disk_without_room_is_a_storage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MIN_FREE_BYTES", 2**60)
-    with pytest.raises(StorageError, match=f"{tmp_path}: .* MiB free, a run needs at least"), held(tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(StorageError, match=f"{folder}: .* MiB free, a run needs at least"), held(folder):
         pass
+    assert not folder.exists()
 
 
 def test_the_newest_unfinished_run_is_found_again(tmp_path: Path) -> None:
