@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusterlab.errors import UnreachableError
-from clusterlab.keeper import keep, release
+from clusterlab.local.keeper import keep, release
 
 HOST = "127.0.0.1"
 OBJECT_STORE_BYTES = 256 * 2**20

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -191,9 +191,19 @@ def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path, place: str) -> Non
         new_run_folder(tmp_path / "runs", ASKED)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_a_storage_error(tmp_path: Path) -> None:
+@pytest.fixture
+def nobody(tmp_path: Path) -> Iterator[None]:
+    """`tmp_path` may not be written; root may write everywhere, so be somebody else meanwhile."""
     tmp_path.chmod(0o500)
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(before)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_a_folder_that_may_not_be_written_is_a_storage_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="Permission denied"):
         new_run_folder(tmp_path / "runs", ASKED)
     with pytest.raises(StorageError, match="Permission denied"), held(tmp_path):

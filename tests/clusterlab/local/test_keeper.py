@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clusterlab.keeper import keep, release
+from clusterlab.local.keeper import keep, release
 from tests.repository import marked, no_process_left, wait_until
 
 TREE = "sleep 1000 & setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &) ; "
@@ -71,12 +71,12 @@ def test_an_owner_that_is_killed_takes_all_with_it(tmp_path: Path, environment: 
     owner = f"""
 import os, sys, time
 from pathlib import Path
-from clusterlab.keeper import keep
+from clusterlab.local.keeper import keep
 with open("output", "wb") as output:
     keep(["bash", "-c", {TREE + "touch ready; sleep 1000"!r}], cwd=Path.cwd(), env=os.environ, output=output)
 time.sleep(1000)
 """
-    paths = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    paths = {"PYTHONPATH": str(Path(__file__).parents[3])}
     process = subprocess.Popen([sys.executable, "-c", owner], cwd=tmp_path, env=environment | paths)
     wait_until((tmp_path / "ready").exists)
     process.kill()

@@ -1,6 +1,6 @@
 """Run a command so that nothing of it outlives whoever asked for it.
 
-python -m clusterlab.keeper --grace 10 --remove /tmp/scratch -- bash -c 'sleep 1000'
+python -m clusterlab.local.keeper --grace 10 --remove /tmp/scratch -- bash -c 'sleep 1000'
 
 The keeper is a process of its own between the two. It adopts every descendant of the command whose parent ends (Linux),
 so it finds also those that went into a session of their own, and it ends them all when the command ends, or when its
@@ -64,7 +64,7 @@ def release(keeper: subprocess.Popen[bytes]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Keep one command; a SIGTERM ends it without grace."""
-    parser = argparse.ArgumentParser(prog="clusterlab.keeper")
+    parser = argparse.ArgumentParser(prog="clusterlab.local.keeper")
     parser.add_argument("--grace", type=float, default=0, help="seconds between the interrupt and the end")
     parser.add_argument("--remove", type=Path, action="append", default=[], help="a folder to delete at the end")
     parser.add_argument("command", nargs="+")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from clusterlab.progress import Tail, follow
+from clusterlab.local.progress import Tail, follow
 
 
 def _line(step: int, **values: float) -> str:

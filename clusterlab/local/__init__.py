@@ -18,9 +18,9 @@ from rich.console import Console
 from clusterlab.config import parse
 from clusterlab.errors import ClusterlabError, MissingError, StorageError
 from clusterlab.job import Job
-from clusterlab.keeper import keep, release
 from clusterlab.lab import Lab
-from clusterlab.progress import follow
+from clusterlab.local.keeper import keep, release
+from clusterlab.local.progress import follow
 from clusterlab.run import METRICS, RECORD, Asked, Run, Status, held, new_run_folder, unfinished
 from clusterlab.tags import Tags
 
