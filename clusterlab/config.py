@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 import re
 import types
@@ -148,9 +149,12 @@ def _convert(hint: Any, text: str) -> Any:
         return text.lower() == "true"
     if hint in (int, float) or (isinstance(hint, type) and issubclass(hint, str)):
         try:
-            return hint(text)
+            value = hint(text)
         except ValueError:
             raise ValueError(_allowed(hint)) from None
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(_allowed(hint))
+        return value
     raise TypeError(f"{hint}: a Config field is str, int, float, bool, Source, a StrEnum, or one of these | None")
 
 

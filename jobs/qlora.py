@@ -9,12 +9,16 @@ import dataclasses
 import gc
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.config import Scale, Source, by_scale
+from clusterlab.config import PINNED, Scale, Source, by_scale
+from clusterlab.errors import InputError, Problem
 from clusterlab.run import METRICS
 from jobs.launch.folder import report, run_folder
 from jobs.launch.workers import run_worker
+from jobs.llm.alpaca import MADE as MADE_DATA
+from jobs.llm.bases import MADE as MADE_BASES
 
 if TYPE_CHECKING:
     from jobs.llm.alpaca import Tokens
@@ -71,6 +75,12 @@ class Config:
         ]
         if not 0 <= self.lora_dropout < 1:
             wrong.append(f"LORA_DROPOUT={self.lora_dropout}: must be from 0 to below 1")
+        wrong += [f"{key.upper()}={getattr(self, key)}: must not be below 0" for key in free if getattr(self, key) < 0]
+        for key, made in (("model", MADE_BASES), ("data", MADE_DATA)):
+            source = getattr(self, key)
+            if source not in made and not PINNED.fullmatch(source) and not Path(source).is_dir():
+                allowed = f"{', '.join(made)}, a folder, or org/name@<40-hex revision>"
+                wrong.append(f"{key.upper()}={source}: allowed: {allowed}")
         if wrong:
             raise ValueError("; ".join(wrong))
 
@@ -128,12 +138,15 @@ def _load_data(config: Config, base: Base) -> _Data:
     from jobs.llm.alpaca import load_examples, tokenize
 
     tokenizer = base.tokenizer()
-    train, held_out = load_examples(config.data, config.num_train, config.num_eval, seed=config.seed)
+    texts = load_examples(config.data, config.num_train, config.num_eval, seed=config.seed)
+    train, held_out = (tokenize(part, tokenizer, config.row_length) for part in texts)
+    if not train or not held_out:
+        raise InputError(Problem(path=f"ROW_LENGTH={config.row_length}", message="no example fits in so few tokens"))
     return _Data(
         tokenizer=tokenizer,
-        train=list(tokenize(train, tokenizer, config.row_length).values()),
-        held_out=list(tokenize(held_out, tokenizer, config.row_length).values()),
-        held_out_texts=list(tokenize(held_out, tokenizer, config.row_length)),
+        train=list(train.values()),
+        held_out=list(held_out.values()),
+        held_out_texts=list(held_out),
     )
 
 

@@ -118,7 +118,8 @@ def _environment(root: Path, token_path: Path, *, metric_port: int) -> dict[str,
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # Workers started ahead would only be in the way: a job's own workers get another environment.
         "RAY_prestart_worker_first_driver": "0",
-        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+        # Ray starts its workers at niceness 15; this one is what the machine is there for.
+        "RAY_worker_niceness": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
     }
 

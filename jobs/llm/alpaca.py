@@ -14,6 +14,9 @@ from clusterlab.config import PINNED, Source
 from clusterlab.errors import InputError, Problem
 from jobs.llm.instructions import Example, make_examples
 
+MADE = ("made",)
+"""Data sets that the project makes itself."""
+
 _WITH_INPUT = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
     "Write a response that appropriately completes the request.\n\n"
@@ -63,7 +66,7 @@ def load_examples(source: Source, num_train: int, num_eval: int, *, seed: int) -
     Raises:
         InputError: the source has fewer examples than are asked for, or a file of it cannot be read.
     """
-    if source == "made":
+    if source in MADE:
         try:
             return make_examples(num_train, num_eval, seed=seed)
         except ValueError as error:

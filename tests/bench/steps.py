@@ -1,4 +1,4 @@
-"""The time of a steady training step, of the same module under torchrun and in a Ray Train worker.
+"""The time of a steady training step, of the same module under torchrun and in a Ray worker.
 
 torchrun --nproc-per-node 1 -m tests.bench.steps
 python -m tests.bench.steps --ray
@@ -37,7 +37,7 @@ def measure(config: Config) -> dict[str, float]:
 def main() -> None:
     """Measure once and print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ray", action="store_true", help="in a Ray Train worker of a Ray of its own")
+    parser.add_argument("--ray", action="store_true", help="in a worker of a Ray of its own")
     parser.add_argument("--steps", type=int, default=100)
     arguments = parser.parse_args()
     config = parse(Config, {"SCALE": "tiny", "STEPS": str(arguments.steps)})

@@ -57,10 +57,28 @@ def test_the_published_setting_is_the_papers() -> None:
     assert full.max_grad_norm == 0.3
 
 
-@pytest.mark.parametrize("given", [{"STEPS": "0"}, {"LEARNING_RATE": "-1"}, {"LORA_DROPOUT": "1.5"}, {"NUM_EVAL": "0"}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"STEPS": "0"},
+        {"LEARNING_RATE": "-1"},
+        {"LEARNING_RATE": "nan"},
+        {"LORA_DROPOUT": "1.5"},
+        {"MAX_FAILURES": "-1"},
+        {"NUM_EVAL": "0"},
+        {"MODEL": "tiny-lama"},
+        {"DATA": "alpaca"},
+    ],
+)
 def test_a_value_that_makes_no_sense_is_refused_by_name(given: dict[str, str]) -> None:
     with pytest.raises(InputError, match=next(iter(given))):
         parse(Config, {"SCALE": "tiny"} | given)
+
+
+def test_rows_too_short_for_any_example_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    with pytest.raises(InputError, match="ROW_LENGTH=8: no example fits"):
+        _train(parse(Config, SHORT | {"ROW_LENGTH": "8"}))
 
 
 def test_the_record_has_what_the_claim_is_about(undisturbed: tuple[Path, dict[str, float]]) -> None:
