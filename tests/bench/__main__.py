@@ -77,7 +77,7 @@ def _ray_over_torchrun(threads: int, pairs: int) -> Figure:
     found = [(_json(ray, settings)["seconds"], _json(torchrun, settings)["seconds"]) for _ in range(pairs)]
     ratios = [mine / theirs for mine, theirs in found]
     ratio, step = statistics.median(ratios), statistics.median(theirs for _, theirs in found)
-    what = f"Training step through Ray against the same module under `torchrun` (QLoRA, tiny, {threads} threads)"
+    what = f"Training step through Ray against the same module under `torchrun` (QLoRA, tiny, threads: {threads})"
     measured = f"{ratio:.3f} ({min(ratios):.3f} to {max(ratios):.3f} in {pairs} pairs; a step is {step * 1000:.0f} ms)"
     return Figure(what=what, measured=measured, wanted="at most 1.025", met=ratio <= 1.025)
 
