@@ -53,6 +53,12 @@ def test_every_fault_comes_in_one_go() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
+def test_a_number_is_a_finite_one(text: str) -> None:
+    with pytest.raises(InputError, match="RATE: .*allowed: a number"):
+        parse(Config, {"SCALE": "tiny", "RATE": text})
+
+
 def test_a_field_without_default_is_missed() -> None:
     with pytest.raises(InputError, match="envs: SCALE: missing; allowed: tiny, small, single, full"):
         parse(Config, {})
@@ -77,7 +83,7 @@ def test_the_environment_is_read_by_the_fields_names_only() -> None:
 
 @given(
     steps=st.integers(min_value=1),
-    rate=st.floats(allow_nan=False),
+    rate=st.floats(allow_nan=False, allow_infinity=False),
     quick=st.booleans(),
     note=st.text(),
     limit=st.none() | st.integers(),
