@@ -55,7 +55,7 @@ def test_every_fault_comes_in_one_go() -> None:
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
 def test_a_number_is_a_finite_one(text: str) -> None:
-    with pytest.raises(InputError, match="RATE: .*allowed: a number"):
+    with pytest.raises(InputError, match=r"RATE: .*allowed: a number"):
         parse(Config, {"SCALE": "tiny", "RATE": text})
 
 
