@@ -66,16 +66,16 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        free = ("lora_dropout", "max_failures", "seed")
+        may_be_zero = ("max_failures", "seed")
         numbers = {name: value for name, value in dataclasses.asdict(self).items() if isinstance(value, int | float)}
         wrong = [
             f"{name.upper()}={value}: must be above 0"
             for name, value in numbers.items()
-            if name not in free and not isinstance(value, bool) and value <= 0
+            if name not in (*may_be_zero, "lora_dropout") and not isinstance(value, bool) and value <= 0
         ]
         if not 0 <= self.lora_dropout < 1:
             wrong.append(f"LORA_DROPOUT={self.lora_dropout}: must be from 0 to below 1")
-        wrong += [f"{key.upper()}={getattr(self, key)}: must not be below 0" for key in free if getattr(self, key) < 0]
+        wrong += [f"{name.upper()}={numbers[name]}: must not be below 0" for name in may_be_zero if numbers[name] < 0]
         for key, made in (("model", MADE_BASES), ("data", MADE_DATA)):
             source = getattr(self, key)
             if source not in made and not PINNED.fullmatch(source) and not Path(source).is_dir():
