@@ -15,8 +15,10 @@ UV := .venv/uv/bin/uv
 SKY := .venv/sky
 TRAIN := .venv/train
 BENCH := .venv/bench
+# A machine's image may carry the environment of this very lock; then it is used as it is.
+BAKED := /opt/clusterlab/train-$(shell sha256sum images/train.lock | cut -c1-12)
 PYTEST ?=
-LOCKS := control sky train bench
+LOCKS := control sky train bench node
 
 .PHONY: help
 help: ## list the targets
@@ -43,13 +45,19 @@ $(UV):
 	@touch $@
 
 .PHONY: env
+ifeq ($(wildcard $(BAKED)),)
 env: $(TRAIN)/installed ## the environment that jobs run in (.venv/train)
+else
+env:
+	@mkdir -p .venv
+	@ln -sfn $(BAKED) .venv/train
+endif
 
 .PHONY: lock
 lock: $(UV) ## resolve images/*.in again into images/*.lock
 	@for name in $(LOCKS); do \
 	  env -u UV_FIND_LINKS $(UV) pip compile --quiet --universal --python-version 3.11 --override images/overrides.txt \
-	    --no-annotate --no-header --no-emit-package pip images/$$name.in | grep -v "sys_platform == 'never'" \
+	    --no-annotate --no-header images/$$name.in | grep -v "sys_platform == 'never'" \
 	    > images/$$name.lock.new && mv images/$$name.lock.new images/$$name.lock; \
 	done
 

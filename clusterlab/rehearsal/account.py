@@ -1,0 +1,132 @@
+"""The emulated account as its owner sees it: what a course finds there, and what is billed.
+
+All of it asks the cloud through boto3, and takes nobody else's word.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+VPC = "clusterlab"
+NODE_ROLE = "clusterlab-node"
+BUCKET = "clusterlab-runs"
+ZONES = ("us-east-1a", "us-east-1b")
+NETWORK = "10.77.0.0/16"
+FREE_STATES = {"terminated", "shutting-down"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Billed:
+    """One thing in the account that costs money while it is there."""
+
+    kind: str
+    """`instance`, `volume` or `address`."""
+    id: str
+    shape: str
+    """Type of an instance, GB of a volume."""
+    state: str
+    tags: dict[str, str]
+    spot: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id} ({self.shape}, {self.state})"
+
+
+def seed() -> None:
+    """Make what a course has before its first launch: a network, the role of its nodes, a bucket for runs."""
+    import boto3
+
+    ec2 = boto3.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock=NETWORK, TagSpecifications=_named("vpc", VPC))["Vpc"]["VpcId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    for number, zone in enumerate(ZONES, start=1):
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.77.{number}.0/24", AvailabilityZone=zone)["Subnet"]
+        ec2.modify_subnet_attribute(SubnetId=subnet["SubnetId"], MapPublicIpOnLaunch={"Value": True})
+        ec2.associate_route_table(RouteTableId=table, SubnetId=subnet["SubnetId"])
+    _make_node_role()
+    boto3.client("s3").create_bucket(Bucket=BUCKET)
+
+
+def billed() -> list[Billed]:
+    """All that is in the account and costs money by the hour: machines, disks, reserved addresses."""
+    import boto3
+
+    ec2 = boto3.client("ec2")
+    return [*_instances(ec2), *_volumes(ec2), *_addresses(ec2)]
+
+
+def launched() -> list[Billed]:
+    """Every machine that there is or was, those that have ended too."""
+    import boto3
+
+    return list(_instances(boto3.client("ec2"), ended=True))
+
+
+def preempt(instance_id: str) -> None:
+    """Take a machine back, as the cloud does with one that was bought on the spot market."""
+    import boto3
+
+    boto3.client("ec2").terminate_instances(InstanceIds=[instance_id])
+
+
+def _instances(ec2: Any, *, ended: bool = False) -> Iterable[Billed]:
+    for page in ec2.get_paginator("describe_instances").paginate():
+        for reservation in page["Reservations"]:
+            for instance in reservation["Instances"]:
+                if ended or instance["State"]["Name"] not in FREE_STATES:
+                    yield Billed(
+                        kind="instance",
+                        id=instance["InstanceId"],
+                        shape=instance["InstanceType"],
+                        state=instance["State"]["Name"],
+                        tags=_tags(instance),
+                        spot=instance.get("InstanceLifecycle") == "spot",
+                    )
+
+
+def _volumes(ec2: Any) -> Iterable[Billed]:
+    for page in ec2.get_paginator("describe_volumes").paginate():
+        for volume in page["Volumes"]:
+            yield Billed(
+                kind="volume",
+                id=volume["VolumeId"],
+                shape=f"{volume['Size']} GB",
+                state=volume["State"],
+                tags=_tags(volume),
+            )
+
+
+def _addresses(ec2: Any) -> Iterable[Billed]:
+    for address in ec2.describe_addresses()["Addresses"]:
+        yield Billed(
+            kind="address",
+            id=address["AllocationId"],
+            shape=address["PublicIp"],
+            state="allocated",
+            tags=_tags(address),
+        )
+
+
+def _tags(described: dict[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
+
+
+def _make_node_role() -> None:
+    import boto3
+
+    iam = boto3.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName=NODE_ROLE, AssumeRolePolicyDocument=document)
+    iam.create_instance_profile(InstanceProfileName=NODE_ROLE)
+    iam.add_role_to_instance_profile(InstanceProfileName=NODE_ROLE, RoleName=NODE_ROLE)
+
+
+def _named(kind: str, name: str) -> list[dict[str, Any]]:
+    return [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": name}]}]

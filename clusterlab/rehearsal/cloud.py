@@ -1,0 +1,253 @@
+"""An emulated EC2: moto's, where every instance is a host of this machine that one can log in to.
+
+moto answers the cloud's interface and keeps what was made: machines, disks, networks, roles, buckets. This module
+stands in front of it. It boots, stops and ends hosts as calls to EC2 go through, serves machines what they ask about
+themselves, and lets calls fail where a fault is to be rehearsed.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import threading
+import urllib.parse
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from clusterlab.errors import ClusterlabError
+from clusterlab.rehearsal.faults import Injector, Reply
+from clusterlab.rehearsal.host import GATEWAY, METADATA, PUBLIC_NETWORK, Host
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+PORT = 5000
+ENDPOINT = f"http://{GATEWAY}:{PORT}"
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+INSTANCE_ID = re.compile(rb"<instanceId>(i-[0-9a-f]+)</instanceId>")
+
+NODE_VARIABLES = {
+    "AWS_ENDPOINT_URL": ENDPOINT,
+    "AWS_DEFAULT_REGION": REGION,
+    "RCLONE_S3_ENDPOINT": ENDPOINT,
+    "RCLONE_S3_FORCE_PATH_STYLE": "true",
+}
+"""What everything on a machine finds in its environment, so that the cloud which it reaches is this one."""
+SSHD = f"""
+ssh-keygen -A -q
+cat > /etc/ssh/sshd_config <<END
+UsePAM no
+PasswordAuthentication no
+StrictModes no
+MaxSessions 100
+MaxStartups 100
+Subsystem sftp internal-sftp
+SetEnv {" ".join(f"{name}={value}" for name, value in NODE_VARIABLES.items())}
+END
+exec /usr/sbin/sshd -D -e
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One call to EC2 that changed something, or was refused."""
+
+    action: str
+    instances: tuple[str, ...]
+    error: str | None
+
+
+@dataclass(kw_only=True)
+class EmulatedCloud:
+    """The cloud of one rehearsal; `start` it in the namespaces of that."""
+
+    folder: Path
+    """Where the disks of its machines lie."""
+    layers: Sequence[Path]
+    injector: Injector = field(default_factory=Injector)
+    calls: list[Call] = field(default_factory=list)
+    hosts: dict[str, Host] = field(default_factory=dict)
+    """By instance id."""
+    _servers: list[Any] = field(default_factory=list)
+    _answers: dict[str, tuple[str, list[tuple[str, str]], bytes]] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def start(self) -> None:
+        """Serve the cloud's interface at `ENDPOINT`, and its metadata service."""
+        from moto.ec2.models import elastic_network_interfaces
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        from werkzeug.serving import make_server
+
+        numbers = iter(range(11, 255))
+        # moto invents addresses that somebody on the internet has.
+        interfaces: Any = elastic_network_interfaces
+        interfaces.random_public_ip = lambda: f"{PUBLIC_NETWORK}.{next(numbers)}"
+        gate = _Gate(cloud=self, app=DomainDispatcherApplication(create_backend_app))
+        for address, port in ((GATEWAY, PORT), (METADATA, 80)):
+            server = make_server(address, port, gate, threaded=True, request_handler=_quiet_handler())
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            self._servers.append(server)
+
+    def stop(self) -> None:
+        """Cut the power of every machine, and answer no more."""
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+        self._servers.clear()
+        with self._lock:
+            for host in self.hosts.values():
+                host.remove()
+            self.hosts.clear()
+
+    def answered(self, token: str) -> tuple[str, list[tuple[str, str]], bytes] | None:
+        """What an earlier call with the same client token was answered: EC2 does nothing twice for one."""
+        return self._answers.get(token)
+
+    def heed(self, action: str, answer: bytes, form: dict[str, list[str]]) -> None:
+        """Let happen to hosts what EC2 was asked to do with instances."""
+        asked = [values[0] for key, values in sorted(form.items()) if key.startswith("InstanceId.")]
+        instances = [found.decode() for found in INSTANCE_ID.findall(answer)] if action == "RunInstances" else asked
+        with self._lock:
+            self.calls.append(Call(action=action, instances=tuple(instances), error=None))
+            for instance in instances:
+                {"RunInstances": self._boot, "StartInstances": self._boot, "StopInstances": self._halt}.get(
+                    action, self._end
+                )(instance)
+
+    def _boot(self, instance_id: str) -> None:
+        if instance_id not in self.hosts:
+            self.hosts[instance_id] = self._host(instance_id)
+        self.hosts[instance_id].start()
+
+    def _halt(self, instance_id: str) -> None:
+        if instance_id in self.hosts:
+            self.hosts[instance_id].stop()
+
+    def _end(self, instance_id: str) -> None:
+        host = self.hosts.pop(instance_id, None)
+        if host is not None:
+            host.remove()
+
+    def _host(self, instance_id: str) -> Host:
+        from moto.ec2.models import ec2_backends
+
+        instance: Any = ec2_backends[ACCOUNT][REGION].get_instance(instance_id)
+        return Host(
+            name=f"ip-{instance.private_ip.replace('.', '-')}",
+            folder=self.folder / instance_id,
+            layers=self.layers,
+            address=instance.private_ip,
+            public_address=instance.public_ip,
+            start_script=f"{_admit(instance.user_data)}\n{SSHD}",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gate:
+    """Stands in front of moto: notes calls to EC2, refuses some, and tells the cloud of those that went through."""
+
+    cloud: EmulatedCloud
+    app: WSGIApplication
+
+    ACTIONS = frozenset({"RunInstances", "StartInstances", "StopInstances", "TerminateInstances"})
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] != "POST" or "/ec2/" not in environ.get("HTTP_AUTHORIZATION", ""):
+            return self.app(environ, start_response)
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        form = urllib.parse.parse_qs(body.decode())
+        body += _root_disk_goes(form)
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        action = form.get("Action", [""])[0]
+        reply = self.cloud.injector.reply_to(action, zone=_zone(form) if action == "RunInstances" else None)
+        if reply is not None and not reply.after:
+            return self._refuse(action, reply, start_response)
+        if action not in self.ACTIONS:
+            return self.app(environ, start_response)
+        status, headers, answer = self._do(action, form, environ)
+        if reply is not None:
+            return self._refuse(action, reply, start_response)
+        start_response(status, headers)
+        return [answer]
+
+    def _do(
+        self, action: str, form: dict[str, list[str]], environ: WSGIEnvironment
+    ) -> tuple[str, list[tuple[str, str]], bytes]:
+        from werkzeug.test import run_wsgi_app
+
+        token = form.get("ClientToken", [""])[0]
+        before = self.cloud.answered(token)
+        if before is not None:
+            return before
+        body, status, headers = run_wsgi_app(self.app, environ, buffered=True)
+        outcome = status, list(headers), b"".join(body)
+        if outcome[0].startswith("200"):
+            if token:
+                self.cloud._answers[token] = outcome
+            self.cloud.heed(action, outcome[2], form)
+        else:
+            self.cloud.calls.append(Call(action=action, instances=(), error=outcome[0]))
+        return outcome
+
+    def _refuse(self, action: str, reply: Reply, start_response: StartResponse) -> list[bytes]:
+        if action in self.ACTIONS:
+            self.cloud.calls.append(Call(action=action, instances=(), error=reply.code))
+        error = f"<Error><Code>{reply.code}</Code><Message>{reply.message}</Message></Error>"
+        body = f"<Response><Errors>{error}</Errors><RequestID>rehearsal</RequestID></Response>".encode()
+        start_response(reply.status, [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
+        return [body]
+
+
+def _root_disk_goes(form: dict[str, list[str]]) -> bytes:
+    """What to add to a call so that a new machine's disks end with it where nothing else is said.
+
+    EC2 takes that from the image, and an image says so of its root disk; moto's say nothing.
+    """
+    sizes = [key for key in form if key.startswith("BlockDeviceMapping.") and key.endswith(".Ebs.VolumeSize")]
+    flags = [key.replace("VolumeSize", "DeleteOnTermination") for key in sizes]
+    return "".join(f"&{flag}=true" for flag in flags if flag not in form).encode()
+
+
+def _zone(form: dict[str, list[str]]) -> str | None:
+    """Where a machine is asked for: EC2 is told a subnet, which lies in one zone."""
+    from moto.ec2.models import ec2_backends
+
+    subnet = next((values[0] for key, values in form.items() if key.endswith("SubnetId")), None)
+    if subnet is None:
+        return form.get("Placement.AvailabilityZone", [None])[0]
+    return str(ec2_backends[ACCOUNT][REGION].get_subnet(subnet).availability_zone)
+
+
+def _admit(user_data: Any) -> str:
+    """The shell lines that do what a machine's cloud-init would: let the keys in that its user data names."""
+    text = base64.b64decode(str(user_data or "")).decode()
+    config = yaml.safe_load(text) if text.startswith("#cloud-config") else None
+    if not isinstance(config, dict):
+        raise ClusterlabError(f"emulated cloud: user data that it does not know: {text[:80]!r}; known is #cloud-config")
+    lines = []
+    for user in config.get("users", []):
+        if not isinstance(user, dict) or not user.get("ssh_authorized_keys"):
+            continue
+        home = f"/home/{user['name']}"
+        keys = "\n".join(key.strip() for key in user["ssh_authorized_keys"])
+        lines.append(f"mkdir -p {home}/.ssh\ncat > {home}/.ssh/authorized_keys <<'END'\n{keys}\nEND")
+        lines.append(
+            f"chown -R {user['name']}: {home}/.ssh; chmod 700 {home}/.ssh; chmod 600 {home}/.ssh/authorized_keys"
+        )
+    return "\n".join(lines)
+
+
+def _quiet_handler() -> Any:
+    from werkzeug.serving import WSGIRequestHandler
+
+    class Quiet(WSGIRequestHandler):
+        def log_request(self, *_: Any) -> None:
+            """Say nothing: a rehearsal makes hundreds of calls."""
+
+    return Quiet

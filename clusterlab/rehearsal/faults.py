@@ -1,0 +1,84 @@
+"""Faults of a cloud, injected on purpose: the same ones at the same calls, every time."""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """What may go wrong in a rehearsal."""
+
+    PREEMPT = "preempt"
+    """The cloud takes the spot machine back while the job trains."""
+    CAPACITY = "capacity"
+    """The zone that is asked first has no such machine."""
+    THROTTLE = "throttle"
+    """The cloud answers that there were too many calls."""
+    API_500 = "api-500"
+    """The cloud fails inside: before it has done something, and after it has, its answer lost."""
+    KILL_CONTROLLER = "kill-controller"
+    """The process that watches over a managed job is killed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """An error that the cloud answers with."""
+
+    status: str
+    """Of HTTP, such as `503 Service Unavailable`."""
+    code: str
+    """Of the cloud, such as `RequestLimitExceeded`."""
+    message: str
+    after: bool = False
+    """Whether what was asked is done all the same."""
+
+
+THROTTLED = Reply(status="503 Service Unavailable", code="RequestLimitExceeded", message="Request limit exceeded.")
+BROKEN = Reply(status="500 Internal Server Error", code="InternalError", message="An internal error has occurred.")
+LOST = Reply(status="500 Internal Server Error", code="InternalError", message="The answer was lost.", after=True)
+
+
+@dataclass(kw_only=True)
+class Injector:
+    """Decides for each call to the cloud whether it fails."""
+
+    fault: Fault | None = None
+    seed: int = 0
+    injected: list[str] = field(default_factory=list)
+    """What was injected so far, in order."""
+    _calls: dict[str, int] = field(default_factory=dict)
+    _full_zone: str | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def reply_to(self, action: str, *, zone: str | None) -> Reply | None:
+        """The error for a call, None for those that go through.
+
+        Args:
+            action: Of EC2's interface, such as `RunInstances`.
+            zone: Where a machine is asked for.
+        """
+        with self._lock:
+            number = self._calls[action] = self._calls.get(action, 0) + 1
+            reply = self._of(action, number, zone)
+            if reply is not None:
+                self.injected.append(f"{action} {number}: {reply.code}{' after it was done' if reply.after else ''}")
+            return reply
+
+    def _of(self, action: str, number: int, zone: str | None) -> Reply | None:
+        if self.fault is Fault.THROTTLE:
+            return THROTTLED if number in self._hit(action) else None
+        if self.fault is Fault.API_500 and action in ("RunInstances", "TerminateInstances"):
+            return {1: BROKEN, 2: LOST}.get(number)
+        if self.fault is Fault.CAPACITY and action == "RunInstances" and zone is not None:
+            self._full_zone = self._full_zone or zone
+            message = f"We currently do not have sufficient capacity in the Availability Zone you requested ({zone})."
+            full = Reply(status="400 Bad Request", code="InsufficientInstanceCapacity", message=message)
+            return full if zone == self._full_zone else None
+        return None
+
+    def _hit(self, action: str) -> set[int]:
+        """Which calls of an action are throttled: two of its first four; a client tries five times."""
+        return set(random.Random(f"{self.seed} {action}").sample(range(1, 5), 2))  # noqa: S311 (not for secrets)
