@@ -60,18 +60,18 @@ def test_a_machine_has_exactly_the_accelerators_and_at_least_the_rest() -> None:
 
 
 FAULTS = {
-    "price": ("hour,0.526", "hour,cheap", ":4: on_demand_usd: 'cheap'; allowed: a number from 0"),
-    "negative": ("hour,0.526", "hour,-1", ":4: on_demand_usd: '-1'; allowed"),
-    "no number": ("hour,0.526", "hour,NaN", ":4: on_demand_usd: 'NaN'; allowed"),
+    "price": ("hour,0.526", "hour,cheap", ":6: on_demand_usd: 'cheap'; allowed: a number from 0"),
+    "negative": ("hour,0.526", "hour,-1", ":6: on_demand_usd: '-1'; allowed"),
+    "no number": ("hour,0.526", "hour,NaN", ":6: on_demand_usd: 'NaN'; allowed"),
     "kind": (
         "machine,aws,us-east-1,g4dn",
         "engine,aws,us-east-1,g4dn",
-        ":4: kind: 'engine'; allowed: machine, disk, egress",
+        ":6: kind: 'engine'; allowed: machine, disk, egress",
     ),
-    "unit": ("hour,0.526", "day,0.526", ":4: unit: 'day'; allowed: hour"),
-    "count": ("T4,1,16", "T4,one,16", ":4: accelerator_count: 'one'; allowed: a whole number"),
-    "date": ("hour,0.526,,2026-09-06", "hour,0.526,,yesterday", ":4: as_of: 'yesterday'; allowed: a day"),
-    "no date": ("hour,0.526,,2026-09-06", "hour,0.526,,", ":4: as_of: missing"),
+    "unit": ("hour,0.526", "day,0.526", ":6: unit: 'day'; allowed: hour"),
+    "count": ("T4,1,16", "T4,one,16", ":6: accelerator_count: 'one'; allowed: a whole number"),
+    "date": ("hour,0.526,,2026-09-06", "hour,0.526,,yesterday", ":6: as_of: 'yesterday'; allowed: a day"),
+    "no date": ("hour,0.526,,2026-09-06", "hour,0.526,,", ":6: as_of: missing"),
     "too many cells": ("hour,0.526,", "hour,0.526,,", "more cells than columns"),
     "columns": ("kind,cloud", "kind,clouds", f":1: wrong columns; allowed: {','.join(COLUMNS)}"),
     "quotes": ("g4dn.xlarge", '"g4dn.xlarge', "cannot be read"),
