@@ -86,6 +86,10 @@ test-control: $(SKY)/installed $(TRAIN)/installed
 test-jobs: $(BENCH)/installed $(TRAIN)/installed
 	$(BENCH)/bin/python -m pytest tests/jobs $(PYTEST)
 
+.PHONY: test-e2e
+test-e2e: $(SKY)/installed env ## launch for real on an emulated cloud and a local Slurm; needs root (docs/rehearsal.md)
+	$(SKY)/bin/python -m pytest tests/e2e $(PYTEST)
+
 .PHONY: check
 check: $(SKY)/installed ## every lab against the rules and SkyPilot's schema
 	@$(SKY)/bin/clusterlab check

@@ -193,6 +193,64 @@ def report(runs: Runs = None, json: Json = False) -> None:
         raise typer.Exit(ClusterlabError.exit_code)
 
 
+@app.command()
+def rehearse(
+    labs: Labs = None,
+    on: Annotated[str, typer.Option(metavar="PLACE", help="The emulated `cloud`, or a `slurm` of its own.")] = "cloud",
+    fault: Annotated[
+        str | None,
+        typer.Option(help="Let this go wrong: preempt, capacity, throttle, api-500 or kill-controller."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Chooses which calls to the cloud fail.")] = 0,
+    clusters: Annotated[int, typer.Option(help="How many of each lab are launched side by side.")] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for rehearsal.json and the records; one below rehearsals/ where it is not given."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Rehearse labs with the real SkyPilot on an emulated cloud or a local Slurm, at SCALE=tiny, for nothing.
+
+    Needs Linux and root; changes nothing of the machine, and leaves nothing running. Exits with 1 where a step was not
+    as it must be.
+    """
+    from clusterlab.lab import lab_paths
+    from clusterlab.rehearsal.faults import Fault
+    from clusterlab.rehearsal.stage import Request, new_folder
+    from clusterlab.rehearsal.stage import rehearse as play
+    from clusterlab.rehearsal.steps import RECORD, table
+
+    if fault is not None and fault not in list(Fault):
+        raise InputError(Problem(path="--fault", message=f"{fault!r}; allowed: {', '.join(Fault)}"))
+    root, given = _enter([*(labs or []), *([out] if out else [])])
+    paths = given[: len(labs or [])] or lab_paths(Path("labs"))
+    _load(paths)
+    folder = root / given[-1] if out else new_folder(root)
+    request = Request(
+        root=str(root),
+        labs=tuple(map(str, paths)),
+        out=str(folder),
+        place=on,
+        fault=Fault(fault) if fault else None,
+        seed=seed,
+        num_clusters=clusters,
+        quiet=json,
+    )
+    code = play(request, _console(stderr=json))
+    if (folder / RECORD).exists():
+        from json import loads
+
+        record = loads((folder / RECORD).read_text())
+        if json:
+            _print_json(record)
+        else:
+            console = _console()
+            console.print(table(record))
+            console.print(f"record  {(folder / RECORD).relative_to(root) if folder.is_relative_to(root) else folder}")
+    if code:
+        raise typer.Exit(code)
+
+
 def _show_run(lab: Lab, folder: Path, record: Run, *, json: bool) -> None:
     """The results of a run, its pictures, its cost, and what the lab would cost on one GPU."""
     from clusterlab.report import entry, render_run

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from clusterlab.rehearsal.prices import ZONES
+
 VPC = "clusterlab"
 NODE_ROLE = "clusterlab-node"
 BUCKET = "clusterlab-runs"
-ZONES = ("us-east-1a", "us-east-1b")
 NETWORK = "10.77.0.0/16"
 FREE_STATES = {"terminated", "shutting-down"}
 
@@ -29,6 +30,7 @@ class Billed:
     """Type of an instance, GB of a volume."""
     state: str
     tags: dict[str, str]
+    zone: str = ""
     spot: bool = False
 
     def __str__(self) -> str:
@@ -45,7 +47,8 @@ def seed() -> None:
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
     table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
-    for number, zone in enumerate(ZONES, start=1):
+    zones = ec2.describe_availability_zones(ZoneIds=list(ZONES[ec2.meta.region_name]))["AvailabilityZones"]
+    for number, zone in enumerate((zone["ZoneName"] for zone in zones), start=1):
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.77.{number}.0/24", AvailabilityZone=zone)["Subnet"]
         ec2.modify_subnet_attribute(SubnetId=subnet["SubnetId"], MapPublicIpOnLaunch={"Value": True})
         ec2.associate_route_table(RouteTableId=table, SubnetId=subnet["SubnetId"])
@@ -86,6 +89,7 @@ def _instances(ec2: Any, *, ended: bool = False) -> Iterable[Billed]:
                         shape=instance["InstanceType"],
                         state=instance["State"]["Name"],
                         tags=_tags(instance),
+                        zone=instance["Placement"]["AvailabilityZone"],
                         spot=instance.get("InstanceLifecycle") == "spot",
                     )
 

@@ -81,10 +81,7 @@ class Steps:
         finally:
             step.seconds = round(time.perf_counter() - start, 2)
             self.save()
-            note = f"  {step.notes[-1].splitlines()[0]}" if step.notes else ""
-            self.console.print(
-                f"{step.verdict or '':4} {step.seconds:6.1f} s  {name}{note}", highlight=False, markup=False
-            )
+            self._print(step)
 
     @property
     def verdict(self) -> Verdict:
@@ -98,6 +95,12 @@ class Steps:
     def seconds(self) -> float:
         """Of all steps."""
         return round(sum(step.seconds for step in self.steps), 2)
+
+    def _print(self, step: Step) -> None:
+        # Why a step failed is long; the table at the end has it.
+        seen = f"  ({step.notes[-1]})" if step.notes and step.verdict is Verdict.PASS else ""
+        line = f"{step.verdict or '':7} {step.seconds:6.1f} s  {step.name}{seen}"
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def save(self) -> None:
         """Write `rehearsal.json`."""
@@ -120,7 +123,7 @@ def table(values: dict[str, Any]) -> Table:
     made.add_column("step")
     made.add_column("seconds", justify="right")
     made.add_column("verdict")
-    made.add_column("seen")
+    made.add_column("seen", overflow="fold")
     for step in values["steps"]:
         verdict = step["verdict"] or ""
         style = {"PASS": "green", "FAIL": "red"}.get(verdict, "yellow")

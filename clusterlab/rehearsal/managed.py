@@ -1,0 +1,170 @@
+"""Rehearse a managed job on a spot machine that is taken back, or whose controller is killed.
+
+The job's runs lie in a bucket that is mounted on the machine: what a machine that ended had written is there for the
+next one, and the job goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from clusterlab.rehearsal import account
+from clusterlab.rehearsal.faults import Fault
+from clusterlab.rehearsal.on_cloud import Cluster, Scene, check_nothing_left, check_record, check_tags
+from clusterlab.rehearsal.steps import StepError
+from clusterlab.run import RECORD, Run
+
+POLL_SECONDS = 1.0
+LAUNCH_SECONDS = 240
+JOB_SECONDS = 600
+ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
+
+
+def rehearse_managed_job(scene: Scene, cluster: Cluster, fault: Fault) -> None:
+    """Play every step of one managed job and its fault.
+
+    Raises:
+        StepError: a step was not as it must be.
+    """
+    steps, lab = scene.steps, cluster.lab
+    arguments = [*cluster.launch_arguments(), "--use-spot"]
+    with steps.step(f"sky jobs launch {lab.path} --use-spot"):
+        scene.sky.run("jobs", "launch", "-y", "-d", "-n", cluster.name, *arguments)
+    with steps.step("a spot machine runs it, its checkpoints reach the bucket") as step:
+        first = _machine(scene)
+        _wait("a checkpoint in the bucket", _checkpoints, JOB_SECONDS, scene)
+        step.notes.append(
+            f"{first.shape} in {first.zone}, spot; s3://{account.BUCKET} mounted with MOUNT_CACHED (rclone)"
+        )
+    with steps.step("every machine and disk carries the cost tags") as step:
+        step.notes.append(check_tags(lab))
+    with steps.step(f"fault: {fault}") as step:
+        step.notes.append(_preempt(first) if fault is Fault.PREEMPT else _kill_controller(scene))
+    with steps.step("the job recovers and ends well") as step:
+        _wait("the job's end", lambda: _status(scene) in ENDED, JOB_SECONDS, scene)
+        if _status(scene) != "SUCCEEDED":
+            raise StepError(f"the managed job is {_status(scene)}; {scene.sky.log} has what SkyPilot said")
+        step.notes.append(_launches(fault))
+    with steps.step("run.json comes back, its result as expected") as step:
+        target = scene.out / cluster.name
+        _download(target)
+        step.notes.append(check_record(target, lab))
+        step.notes.append(_attempts(target, fault))
+    with steps.step("nothing that is billed is left") as step:
+        _wait("the machine's end", lambda: not account.billed(), LAUNCH_SECONDS, scene)
+        step.notes.append(check_nothing_left())
+
+
+def _machine(scene: Scene) -> account.Billed:
+    def running() -> list[account.Billed]:
+        return [each for each in account.billed() if each.kind == "instance"]
+
+    _wait("a machine", running, LAUNCH_SECONDS, scene)
+    (machine,) = running()
+    if not machine.spot:
+        raise StepError(f"{machine}: is not a spot machine")
+    return machine
+
+
+def _preempt(machine: account.Billed) -> str:
+    account.preempt(machine.id)
+    return f"{machine.id} taken back"
+
+
+def _kill_controller(scene: Scene) -> str:
+    """Kill the process that watches over the job, and let the API server find that out."""
+    killed = [pid for pid in _processes("sky.jobs.controller") if _kill(pid)]
+    if not killed:
+        raise StepError("no controller of managed jobs was running")
+    scene.sky.run("api", "stop")
+    scene.sky.run("api", "start")
+    return f"{len(killed)} controller killed, API server started again"
+
+
+def _launches(fault: Fault) -> str:
+    """Whether as many machines were launched as the fault takes, and no more.
+
+    Raises:
+        StepError: another number.
+    """
+    wanted = 2 if fault is Fault.PREEMPT else 1
+    launched = account.launched()
+    if len(launched) != wanted:
+        raise StepError(f"{len(launched)} machines were launched; expected {wanted}: {', '.join(map(str, launched))}")
+    return f"{wanted} launched in all"
+
+
+def _attempts(folder: Path, fault: Fault) -> str:
+    """Whether the job went on from its checkpoint, where it had to.
+
+    Raises:
+        StepError: it began anew, or there was another attempt though none was needed.
+    """
+    (path,) = folder.rglob(RECORD)
+    about = Run.load(path.parent).provenance
+    wanted = 2 if fault is Fault.PREEMPT else 1
+    if about["attempts"] != wanted or about["resumed"] is not (wanted > 1):
+        raise StepError(f"{path}: {about['attempts']} attempts, resumed {about['resumed']}; expected {wanted}")
+    return f"{wanted} attempts, resumed from a checkpoint" if wanted > 1 else "1 attempt"
+
+
+def _status(scene: Scene) -> str:
+    said = scene.sky.run("jobs", "queue", "--all", "-o", "json")
+    jobs = json.loads(said[said.index("[") :])
+    return str(jobs[0]["status"]).rpartition(".")[2]
+
+
+def _checkpoints() -> list[str]:
+    return [key for key in _keys() if "/checkpoints/" in key]
+
+
+def _keys() -> list[str]:
+    import boto3
+
+    pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=account.BUCKET)
+    return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+
+def _download(target: Path) -> None:
+    import boto3
+
+    bucket: Any = boto3.client("s3")
+    for key in _keys():
+        if key.endswith((RECORD, ".jsonl")):
+            path = target / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            bucket.download_file(account.BUCKET, key, str(path))
+
+
+def _wait(what: str, ready: Callable[[], object], seconds: float, scene: Scene) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise StepError(f"{what}: did not come within {seconds:.0f} s; {scene.sky.log} has what SkyPilot said")
+        time.sleep(POLL_SECONDS)
+
+
+def _processes(module: str) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if module.encode() in words:
+            found.append(int(path.parent.name))
+    return found
+
+
+def _kill(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True

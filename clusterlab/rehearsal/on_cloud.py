@@ -1,0 +1,251 @@
+"""Rehearse labs on the emulated cloud: launched, checked, taken down, and looked at by boto3 throughout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clusterlab.catalog import Catalog, Row
+from clusterlab.config import Scale
+from clusterlab.document import Document
+from clusterlab.lab import Lab
+from clusterlab.rehearsal import account
+from clusterlab.rehearsal.client import SkyPilot
+from clusterlab.rehearsal.cloud import ENDPOINT, REGION, EmulatedCloud
+from clusterlab.rehearsal.faults import Fault, Injector
+from clusterlab.rehearsal.prices import write_skypilot_catalog
+from clusterlab.rehearsal.stage import Request
+from clusterlab.rehearsal.steps import StepError, Steps
+from clusterlab.report import entry
+from clusterlab.run import Run, Status, find_runs
+from clusterlab.tags import Tags
+
+STUDENT = "rehearsal"
+CREDENTIALS = {
+    "AWS_ENDPOINT_URL": ENDPOINT,
+    "AWS_ACCESS_KEY_ID": "rehearsal",
+    "AWS_SECRET_ACCESS_KEY": "rehearsal",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+"""With which everything here, boto3 and SkyPilot, reaches the emulated cloud and no other."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cluster:
+    """A lab that is to be launched under a name."""
+
+    name: str
+    lab: Lab
+
+    def launch_arguments(self) -> list[str]:
+        """What comes after `sky launch -y -c NAME`, or after `sky jobs launch -y -n NAME`."""
+        secrets = Document.load(self.lab.path, []).mapping_at("secrets")
+        given = [argument for name in secrets for argument in ("--secret", f"{name}=none")]
+        return [str(self.lab.path), "--env", f"SCALE={Scale.TINY}", *given]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """What the steps of a rehearsal share."""
+
+    steps: Steps
+    sky: SkyPilot
+    cloud: EmulatedCloud
+    catalog: Catalog
+    out: Path
+
+
+def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, *, layers: Sequence[Path], disks: Path) -> None:
+    """Play every step; the first that is not as it must be ends it.
+
+    Raises:
+        StepError: that step, with what was seen.
+        InputError: a lab cannot be read.
+    """
+    labs = [Lab.load(Path(lab)) for lab in request.labs]
+    injector = Injector(fault=request.fault, seed=request.seed)
+    cloud = EmulatedCloud(folder=disks, layers=layers, injector=injector)
+    sky = replace(sky, variables=dict(sky.variables) | CREDENTIALS | {"CLUSTERLAB_STUDENT": STUDENT})
+    scene = Scene(steps=steps, sky=sky, cloud=cloud, catalog=Catalog.load(), out=Path(request.out))
+    with ExitStack() as stack:
+        with steps.step("emulated cloud"):
+            os.environ.update(CREDENTIALS | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"})
+            os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "true"
+            _configure(scene)
+            api = sky.start("api", "start")
+            cloud.start()
+            stack.callback(cloud.stop)
+            account.seed()
+        with steps.step("SkyPilot's API server"):
+            said, _ = api.communicate()
+            if api.returncode:
+                raise StepError(f"`sky api start` ended with {api.returncode}:\n{said.strip()[-1000:]}")
+        for lab in labs:
+            if request.fault in (Fault.PREEMPT, Fault.KILL_CONTROLLER):
+                from clusterlab.rehearsal.managed import rehearse_managed_job
+
+                rehearse_managed_job(scene, Cluster(name=lab.name, lab=lab), request.fault)
+            else:
+                names = [f"{lab.name}-{number}" for number in range(1, request.num_clusters + 1)]
+                _rehearse_lab(scene, [Cluster(name=name, lab=lab) for name in names], request.fault)
+
+
+def _configure(scene: Scene) -> None:
+    write_skypilot_catalog(scene.catalog, scene.sky.home)
+    scene.sky.configure(
+        {
+            "aws": {"vpc_name": account.VPC, "remote_identity": account.NODE_ROLE},
+            # The controller of managed jobs runs in the API server: one machine less.
+            "jobs": {"controller": {"consolidation_mode": True}},
+        }
+    )
+
+
+def _rehearse_lab(scene: Scene, clusters: Sequence[Cluster], fault: Fault | None) -> None:
+    lab = clusters[0].lab
+    seen = len(account.launched())
+    with scene.steps.step(f"sky launch {lab.path}{_times(clusters)}") as step:
+        _side_by_side(clusters, lambda each: launch(scene, each))
+        instances = account.launched()[seen:]
+        step.notes.append(", ".join(sorted({f"{each.shape} in {each.zone}" for each in instances})))
+    if fault:
+        with scene.steps.step(f"recovery from {fault}") as step:
+            step.notes.append(check_fault(scene, fault))
+    with scene.steps.step("run.json comes back, its result as expected") as step:
+        for each in clusters:
+            step.notes.append(check_result(scene, each))
+    with scene.steps.step("every machine and disk carries the cost tags") as step:
+        step.notes.append(check_tags(lab))
+    with scene.steps.step("machines are those that the lab asks for") as step:
+        step.notes.append(check_machines(scene, clusters, account.launched()[seen:]))
+    with scene.steps.step(f"sky down{_times(clusters)}"):
+        scene.sky.run("down", "-y", *(each.name for each in clusters))
+    with scene.steps.step("nothing that is billed is left") as step:
+        step.notes.append(check_nothing_left())
+
+
+def launch(scene: Scene, cluster: Cluster) -> None:
+    """Run the literal `sky launch` to the end of its job."""
+    scene.sky.run("launch", "-y", "-c", cluster.name, *cluster.launch_arguments())
+
+
+def check_result(scene: Scene, cluster: Cluster) -> str:
+    """Fetch the record of a cluster's run, and hold it against the lab's expectations."""
+    target = scene.out / cluster.name
+    scene.sky.fetch(cluster.name, "sky_workdir/runs", target)
+    return check_record(target, cluster.lab)
+
+
+def check_record(folder: Path, lab: Lab) -> str:
+    """Hold the one run below a folder against its lab's expectations.
+
+    Raises:
+        StepError: there is not one run, it did not succeed, or a metric is outside its range.
+    """
+    runs = list(find_runs(folder))
+    if len(runs) != 1:
+        raise StepError(f"{folder}: {len(runs)} runs; expected one")
+    where, run = runs[0]
+    if run.status is not Status.SUCCEEDED:
+        raise StepError(f"{where}: the run is {run.status}: {run.error}")
+    results = [result for result in entry(where, run, lab).results if result.verdict]
+    failed = [str(result) for result in results if result.verdict == "FAIL"]
+    if failed:
+        raise StepError(f"{where}: outside what the lab expects: {'; '.join(failed)}")
+    _same_tags(run, lab)
+    return f"{len(results)} of {len(results)} expectations met; fingerprint {run.fingerprint[:8]}"
+
+
+def check_tags(lab: Lab) -> str:
+    """Whether everything billed carries every cost tag.
+
+    Raises:
+        StepError: what lacks which.
+    """
+    things = account.billed()
+    problems = []
+    for thing in things:
+        wanted = {"course": lab.resources.labels["course"], "lab": lab.name, "student": STUDENT}
+        problems += [
+            f"{thing}: {key} is {thing.tags.get(key)!r}" for key in wanted if thing.tags.get(key) != wanted[key]
+        ]
+        problems += [f"{thing}: no tag {key}" for key in ("run", "lease-until") if key not in thing.tags]
+    if problems or not things:
+        raise StepError("; ".join(problems) or "nothing is billed, though a cluster is up")
+    kinds = [thing.kind for thing in things]
+    return (
+        f"{kinds.count('instance')} instances, {kinds.count('volume')} volumes: course, lab, student, run, lease-until"
+    )
+
+
+def check_machines(scene: Scene, clusters: Sequence[Cluster], instances: Sequence[account.Billed]) -> str:
+    """Whether each machine that was launched has what the lab asks for, and none was launched twice.
+
+    Raises:
+        StepError: a machine that is none of the lab's, or another number of them.
+    """
+    lab = clusters[0].lab
+    wanted = len(clusters) * lab.num_nodes
+    if len(instances) != wanted:
+        raise StepError(f"{len(instances)} machines were launched; expected {wanted}: {', '.join(map(str, instances))}")
+    shapes = {}
+    for each in instances:
+        row = _row(scene.catalog, each.shape)
+        asked = lab.resources.accelerators
+        if asked and asked.get(row.accelerator) != row.accelerator_count:
+            raise StepError(f"{each}: has {row.accelerator_count} {row.accelerator}; the lab asks for {asked}")
+        if (row.vcpus or 0) < lab.resources.min_vcpus or (row.memory_gib or 0) < lab.resources.min_memory_gib:
+            raise StepError(f"{each}: is smaller than the lab asks for")
+        shapes[each.shape] = f"{each.shape}: {row.accelerator_count or 'no'} {row.accelerator or 'accelerator'}".strip()
+    return f"{wanted} launched, each once; {', '.join(shapes.values())} (no GPU is in an emulated machine)"
+
+
+def check_nothing_left() -> str:
+    """Whether the account is as empty as before.
+
+    Raises:
+        StepError: what is left.
+    """
+    left = account.billed()
+    if left:
+        raise StepError(f"left: {', '.join(map(str, left))}")
+    return f"0 instances, 0 volumes, 0 addresses; {len(account.launched())} instances ended"
+
+
+def check_fault(scene: Scene, fault: Fault) -> str:
+    """Whether the fault was met, and went by without a second machine.
+
+    Raises:
+        StepError: it was never injected.
+    """
+    injected = scene.cloud.injector.injected
+    if not injected:
+        raise StepError(f"{fault}: no call was hit")
+    return "; ".join(injected)
+
+
+def _same_tags(run: Run, lab: Lab) -> None:
+    tags = Tags(**{key.replace("-", "_"): value for key, value in run.tags.items()})
+    if (tags.course, tags.lab, tags.student) != (lab.resources.labels["course"], lab.name, STUDENT):
+        raise StepError(f"run.json has other tags: {tags.format()}")
+
+
+def _row(catalog: Catalog, shape: str) -> Row:
+    found = next((row for row in catalog.rows if (row.cloud, row.name) == ("aws", shape)), None)
+    if found is None:
+        raise StepError(f"{shape}: launched, but not in the catalog")
+    return found
+
+
+def _side_by_side(clusters: Sequence[Cluster], act: Callable[[Cluster], object]) -> None:
+    with ThreadPoolExecutor(max_workers=len(clusters)) as pool:
+        list(pool.map(act, clusters))
+
+
+def _times(clusters: Sequence[Cluster]) -> str:
+    return f" ({len(clusters)} side by side)" if len(clusters) > 1 else ""

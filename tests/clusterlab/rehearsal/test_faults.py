@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from clusterlab.rehearsal.faults import Fault, Injector
+
+MAX_TRIES = 5
+"""How often a client of EC2 asks, by boto3's default."""
+
+
+def outcomes(injector: Injector, action: str, number: int, zone: str | None = None) -> list[str]:
+    replies = [injector.reply_to(action, zone=zone) for _ in range(number)]
+    return [reply.code if reply else "" for reply in replies]
+
+
+def test_no_fault_lets_every_call_through() -> None:
+    injector = Injector()
+    assert outcomes(injector, "RunInstances", 10, "us-east-1a") == [""] * 10
+    assert injector.injected == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_client_that_tries_as_often_as_boto3_gets_past_throttling(seed: int) -> None:
+    injector = Injector(fault=Fault.THROTTLE, seed=seed)
+    codes = outcomes(injector, "RunInstances", MAX_TRIES)
+    assert codes.count("RequestLimitExceeded") == 2
+    assert "" in codes
+    assert len(injector.injected) == 2
+
+
+def test_the_same_seed_hits_the_same_calls() -> None:
+    first, again, other = (
+        outcomes(Injector(fault=Fault.THROTTLE, seed=seed), "DescribeInstances", 5) for seed in (3, 3, 4)
+    )
+    assert first == again
+    seeds = {tuple(outcomes(Injector(fault=Fault.THROTTLE, seed=seed), "DescribeInstances", 5)) for seed in range(20)}
+    assert len(seeds) > 1
+    assert len(other) == 5
+
+
+def test_capacity_is_missing_in_the_zone_that_is_asked_first_and_only_there() -> None:
+    injector = Injector(fault=Fault.CAPACITY)
+    assert outcomes(injector, "RunInstances", 2, "us-east-1b") == ["InsufficientInstanceCapacity"] * 2
+    assert outcomes(injector, "RunInstances", 1, "us-east-1a") == [""]
+    assert outcomes(injector, "RunInstances", 1, "us-east-1b") == ["InsufficientInstanceCapacity"]
+
+
+def test_a_broken_cloud_first_does_nothing_then_loses_its_answer_then_works() -> None:
+    injector = Injector(fault=Fault.API_500)
+    replies = [injector.reply_to("RunInstances", zone="us-east-1a") for _ in range(3)]
+    assert [reply and (reply.code, reply.after) for reply in replies] == [
+        ("InternalError", False),
+        ("InternalError", True),
+        None,
+    ]
+    assert injector.reply_to("DescribeInstances", zone=None) is None
