@@ -38,7 +38,8 @@ class Config:
 
 def main(config: Config) -> dict[str, float]:
     print("in", *sorted(os.listdir()))
-    done = run_folder() / "done"
+    done = run_folder() / "checkpoints" / "done"
+    done.parent.mkdir(exist_ok=True)
     first = len(done.read_text()) if done.exists() else 0
     for step in range(first + 1, config.steps + 1):
         print(config.word, step)

@@ -8,10 +8,12 @@ once, while baking, and the hosts have no network. A layer's name is the digest 
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ PACKAGES = (
     *("openssh-server", "patch", "procps", "psmisc", "python3", "python3-venv", "rclone", "rsync", "screen"),
     *("slurm-wlm", "socat", "sudo", "tini"),
 )
+MAX_UNUSED_SECONDS = 30 * 24 * 3600
 USER = "ubuntu"
 """Whom SkyPilot logs in as on AWS."""
 MIRROR = "CLUSTERLAB_DEBIAN_MIRROR"
@@ -50,10 +53,10 @@ class Layer:
 
 def layers(root: Path) -> list[Layer]:
     """What the image of the repository at `root` consists of, the lowest first."""
-    script = digest_file(Path(__file__))
-    system = fingerprint({"suite": SUITE, "packages": PACKAGES, "script": script})
-    sky = fingerprint({"below": system, "lock": digest_file(root / "images/node.lock")})
-    train = fingerprint({"below": sky, "lock": digest_file(root / "images/train.lock")})
+    chroot = inspect.getsource(_in_chroot)
+    system = fingerprint([SUITE, PACKAGES, inspect.getsource(_bake_system)])
+    sky = fingerprint([system, digest_file(root / "images/node.lock"), inspect.getsource(_bake_sky), chroot])
+    train = fingerprint([sky, digest_file(root / "images/train.lock"), inspect.getsource(_bake_train), chroot])
     return [Layer(name="system", digest=system), Layer(name="sky", digest=sky), Layer(name="train", digest=train)]
 
 
@@ -83,8 +86,9 @@ def bake(root: Path, store: Path, *, announce: Callable[[str], None]) -> list[Pa
                 recipes[layer.name](root, scratch, below)
                 (scratch / "files").replace(folder)
                 shutil.rmtree(scratch)
-                _forget_older(store, layer)
+            folder.touch()  # In use.
             below.insert(0, folder)
+        _forget_unused(store)
     return below
 
 
@@ -223,7 +227,8 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _forget_older(store: Path, layer: Layer) -> None:
-    for folder in store.glob(f"{layer.name}-*"):
-        if folder.name != layer.folder_name:
+def _forget_unused(store: Path) -> None:
+    """Delete layers that nobody has used for a month."""
+    for folder in store.glob("[!.]*"):
+        if time.time() - folder.stat().st_mtime > MAX_UNUSED_SECONDS:
             shutil.rmtree(folder)

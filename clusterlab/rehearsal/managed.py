@@ -38,7 +38,9 @@ def rehearse_managed_job(scene: Scene, cluster: Cluster, fault: Fault) -> None:
         scene.sky.run("jobs", "launch", "-y", "-d", "-n", cluster.name, *arguments)
     with steps.step("a spot machine runs it, its checkpoints reach the bucket") as step:
         first = _machine(scene)
-        _wait("a checkpoint in the bucket", _checkpoints, JOB_SECONDS, scene)
+        _wait("a checkpoint in the bucket", lambda: _checkpoints() or _ended(scene), JOB_SECONDS, scene)
+        if not _checkpoints():
+            raise StepError(f"the managed job is {_status(scene)}; {scene.sky.log} has what SkyPilot said")
         step.notes.append(
             f"{first.shape} in {first.zone}, spot; s3://{account.BUCKET} mounted with MOUNT_CACHED (rclone)"
         )
@@ -47,7 +49,7 @@ def rehearse_managed_job(scene: Scene, cluster: Cluster, fault: Fault) -> None:
     with steps.step(f"fault: {fault}") as step:
         step.notes.append(_preempt(first) if fault is Fault.PREEMPT else _kill_controller(scene))
     with steps.step("the job recovers and ends well") as step:
-        _wait("the job's end", lambda: _status(scene) in ENDED, JOB_SECONDS, scene)
+        _wait("the job's end", lambda: _ended(scene), JOB_SECONDS, scene)
         if _status(scene) != "SUCCEEDED":
             raise StepError(f"the managed job is {_status(scene)}; {scene.sky.log} has what SkyPilot said")
         step.notes.append(_launches(fault))
@@ -112,6 +114,10 @@ def _attempts(folder: Path, fault: Fault) -> str:
     if about["attempts"] != wanted or about["resumed"] is not (wanted > 1):
         raise StepError(f"{path}: {about['attempts']} attempts, resumed {about['resumed']}; expected {wanted}")
     return f"{wanted} attempts, resumed from a checkpoint" if wanted > 1 else "1 attempt"
+
+
+def _ended(scene: Scene) -> bool:
+    return _status(scene).startswith(ENDED)
 
 
 def _status(scene: Scene) -> str:

@@ -69,6 +69,8 @@ def _prepare(stage: Path, request: Request, layers: list[Path]) -> SkyPilot:
         # SkyPilot builds a wheel of itself for its nodes, with what it finds here.
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(wheelhouse),
+        # By this it decides how many controllers of managed jobs to start; each is a process of 200 MB.
+        "SKYPILOT_POD_MEMORY_GB_LIMIT": "6",
         "SSL_CERT_FILE": str(certificate),
         "REQUESTS_CA_BUNDLE": str(certificate),
     }

@@ -1,0 +1,126 @@
+"""The real SkyPilot on the emulated cloud."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusterlab.rehearsal.steps import RECORD
+
+Rehearse = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+def steps(record: dict[str, Any]) -> dict[str, Any]:
+    return {step["name"]: step for step in record["steps"]}
+
+
+def test_a_lab_is_launched_checked_and_taken_down(rehearse: Rehearse, repository: Path) -> None:
+    code, record, said = rehearse("labs/echo.yaml")
+    assert (code, record["verdict"]) == (0, "PASS"), said
+    found = steps(record)
+    assert found["every machine and disk carries the cost tags"]["notes"][0].startswith("1 instances, 1 volumes")
+    assert "g6.xlarge: 1 L4" in found["machines are those that the lab asks for"]["notes"][0]
+    assert found["nothing that is billed is left"]["notes"][0].startswith("0 instances, 0 volumes")
+    (run,) = (repository / "out").rglob("run.json")
+    values = json.loads(run.read_text())
+    assert values["status"] == "succeeded"
+    assert values["tags"]["student"] == "rehearsal"
+    assert values["provenance"]["python"].startswith("3.11.")
+
+
+@pytest.mark.parametrize(
+    ("fault", "injected"),
+    [
+        ("capacity", "RunInstances 1: InsufficientInstanceCapacity"),
+        ("throttle", "RequestLimitExceeded"),
+        ("api-500", "RunInstances 2: InternalError after it was done"),
+    ],
+)
+def test_a_launch_recovers_from_a_fault_of_the_cloud(rehearse: Rehearse, fault: str, injected: str) -> None:
+    code, record, said = rehearse("labs/echo.yaml", "--fault", fault)
+    assert (code, record["verdict"]) == (0, "PASS"), said
+    assert injected in steps(record)[f"recovery from {fault}"]["notes"][0]
+
+
+@pytest.mark.parametrize(("fault", "launched"), [("preempt", 2), ("kill-controller", 1)])
+def test_a_managed_job_goes_on_from_its_checkpoint(
+    rehearse: Rehearse, repository: Path, fault: str, launched: int
+) -> None:
+    lab = repository / "labs" / "echo.yaml"
+    lab.write_text(lab.read_text().replace("PAUSE_SECONDS: 0", "PAUSE_SECONDS: 2\n  STEPS: 30"))
+    code, record, said = rehearse("labs/echo.yaml", "--fault", fault)
+    assert (code, record["verdict"]) == (0, "PASS"), said
+    assert f"{launched} launched in all" in steps(record)["the job recovers and ends well"]["notes"]
+    (run,) = (repository / "out").rglob("run.json")
+    values = json.loads(run.read_text())
+    assert values["provenance"]["attempts"] == launched
+    assert (values["metrics"]["first"] > 0) is (launched == 2)
+
+
+@pytest.mark.parametrize(("number", "code", "verdict"), [(signal.SIGINT, 130, "STOPPED"), (signal.SIGKILL, -9, None)])
+def test_nothing_is_left_of_a_rehearsal_that_is_interrupted_half_way(
+    repository: Path, rehearse: Rehearse, number: int, code: int, verdict: str | None
+) -> None:
+    out = repository / "interrupted"
+    command = [sys.executable, "-m", "clusterlab.cli", "rehearse", "labs/echo.yaml", "--out", str(out)]
+    process = subprocess.Popen(command, cwd=repository, stdout=subprocess.DEVNULL, start_new_session=True)
+    _wait_for_step(out / RECORD, "sky launch labs/echo.yaml")
+    time.sleep(5)
+    if number == signal.SIGKILL:
+        process.kill()
+    else:
+        os.killpg(process.pid, number)
+    assert process.wait(timeout=60) == code
+    if verdict:
+        assert json.loads((out / RECORD).read_text())["verdict"] == verdict
+    # What a killed one left of files is cleared by the next, which here is refused before it begins.
+    assert rehearse("labs/echo.yaml", "--clusters", "0")[0] == 2
+    _clear_stages()
+
+
+def test_a_cloud_that_dies_in_the_middle_is_one_clear_error(rehearse: Rehearse) -> None:
+    code, record, said = rehearse("labs/echo.yaml", "--fault", "outage")
+    assert code == 1, said
+    assert record["verdict"] == "FAIL"
+    assert "`sky launch" in record["steps"][-1]["notes"][0]
+
+
+def test_an_accelerator_that_the_catalog_does_not_know_is_one_clear_error(
+    rehearse: Rehearse, repository: Path
+) -> None:
+    lab = repository / "labs" / "echo.yaml"
+    lab.write_text(lab.read_text().replace("{L4: 1, A10G: 1}", "{V100: 1}"))
+    code, record, said = rehearse("labs/echo.yaml")
+    assert code == 1, said
+    assert "V100" in record["steps"][-1]["notes"][0]
+
+
+def test_a_task_that_the_policy_refuses_is_one_clear_error(rehearse: Rehearse, repository: Path) -> None:
+    lab = repository / "labs" / "echo.yaml"
+    lab.write_text(lab.read_text().replace("  autostop: {idle_minutes: 5, down: true}\n", "  ports: 8000\n"))
+    code, record, said = rehearse("labs/echo.yaml")
+    assert code == 1, said
+    assert "ports" in record["steps"][-1]["notes"][0]
+
+
+def _wait_for_step(path: Path, name: str) -> None:
+    deadline = time.monotonic() + 300
+    while not (path.exists() and name in path.read_text()):
+        assert time.monotonic() < deadline, f"{name} did not begin"
+        time.sleep(0.2)
+
+
+def _clear_stages() -> None:
+    from clusterlab.rehearsal.stage import _stage, folder
+
+    with _stage(folder() / "stages"):
+        pass
