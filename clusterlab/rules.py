@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from clusterlab.catalog import Catalog
 from clusterlab.config import PINNED, Scale, parse
 from clusterlab.document import Document
 from clusterlab.errors import InputError, Problem
@@ -144,6 +145,16 @@ def bound_to_no_place(subject: Subject) -> Iterator[Problem]:
             yield _fault(subject.task, f"resources.{key}", message)
 
 
+def accelerators_have_a_price(subject: Subject) -> Iterator[Problem]:
+    """The catalog has each alternative, so that the plan can price it and the policy lets it launch."""
+    catalog = Catalog.load()
+    known = [f"{row.accelerator}:{row.accelerator_count}" for row in catalog.rows if row.accelerator]
+    for name, count in subject.lab.resources.accelerators.items():
+        if not catalog.machines(accelerator=name, count=count):
+            message = f"{name}:{count} is not in the catalog; allowed: {', '.join(dict.fromkeys(known))}"
+            yield _fault(subject.task, "resources.accelerators", message)
+
+
 def image_has_a_digest(subject: Subject) -> Iterator[Problem]:
     """A container image is the same tomorrow."""
     image = subject.task.at("resources.image_id")
@@ -225,6 +236,7 @@ TASK_RULES: tuple[Rule, ...] = (
     machine_ends_when_idle,
     no_ports,
     bound_to_no_place,
+    accelerators_have_a_price,
     image_has_a_digest,
     installs_are_pinned,
     hub_ids_are_pinned,

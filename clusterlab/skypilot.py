@@ -1,4 +1,4 @@
-"""The one module that knows SkyPilot: whether it accepts a task, by its own schema.
+"""Whether SkyPilot accepts a task, by its own schema.
 
 Importing SkyPilot takes seconds, so its schema is taken from it once, by a process of its own, and kept as a file.
 """

@@ -91,6 +91,12 @@ TASK_FAULTS = {
     "secret among envs": ("SCALE: single", "SCALE: single\n  API_KEY: abc", "envs.API_KEY: looks like a secret"),
     "key in a comment": ("make env", f"make env # hf_{'a' * 30}", "has a text that looks like a key"),
     "key twice": ("name: toy", "name: toy\nname: toy", "line 9, column 1: the key 'name' stands twice"),
+    "accelerator unknown": (
+        "A10G: 1}",
+        "K80: 1}",
+        "resources.accelerators: K80:1 is not in the catalog; allowed: T4:1",
+    ),
+    "so many nowhere": ("A10G: 1}", "A10G: 3}", "resources.accelerators: A10G:3 is not in the catalog"),
     "does not parse": ("name: toy", "name: [toy", "line 10, column 10"),
 }
 

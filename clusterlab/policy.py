@@ -1,0 +1,294 @@
+"""The course's policy, which SkyPilot applies to every launch: cost tags, a lease, and what a lab may not ask for.
+
+`.sky.yaml` names it, so SkyPilot loads this module, in the client and where the API server's configuration names it
+too in the server. It may thus see a task several times: the run and the lease that it gave are kept. Whatever is raised
+here refuses the request, so what cannot be read or understood launches nothing.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import sky
+
+from clusterlab.catalog import LOCAL, Catalog, Kind, Row
+from clusterlab.config import parse
+from clusterlab.errors import InputError, Problem
+from clusterlab.job import Job
+from clusterlab.lab import SUBMIT
+from clusterlab.rules import COURSE_LABELS
+from clusterlab.tags import LABEL, LABEL_RULE, Tags
+
+STUDENT_VARIABLE = "CLUSTERLAB_STUDENT"
+TEAM_VARIABLE = "CLUSTERLAB_TEAM"
+LEASE_VARIABLE = "CLUSTERLAB_LEASE_HOURS"
+BUCKET_VARIABLE = "CLUSTERLAB_BUCKET"
+"""The variables of who launches; `CLUSTERLAB_BUCKET` is the bare name of the course's S3 bucket."""
+
+LEASE_HOURS = "12"
+LEASE_FORMAT = "%Y%m%dt%H%M%Sz"
+MAX_IDLE_MINUTES = 60
+MOUNT = "/course"
+"""Where a node finds the course's bucket."""
+UNBILLED = {"slurm", "kubernetes", "ssh"}
+"""Infrastructure that has no price in the catalog, and needs none."""
+
+_NAMES = sky.AdminPolicyRequestName
+CONTROLLERS = (_NAMES.JOBS_LAUNCH_CONTROLLER, _NAMES.SERVE_LAUNCH_CONTROLLER)
+"""Tasks of SkyPilot's own making, which are no labs."""
+ENDED_BY_A_CONTROLLER = (_NAMES.JOBS_LAUNCH_CLUSTER, _NAMES.SERVE_LAUNCH_REPLICA)
+
+
+class CoursePolicy(sky.AdminPolicy):  # type: ignore[misc]  # SkyPilot is not typed
+    """What every launch of the course keeps to."""
+
+    @classmethod
+    def validate_and_mutate(cls, user_request: sky.UserRequest) -> sky.MutatedUserRequest:
+        """Refuse the task with all that is wrong with it, or tag it.
+
+        Raises:
+            UserRequestRejectedByPolicy: the text names every thing that the course does not allow.
+        """
+        if user_request.request_name not in CONTROLLERS:
+            try:
+                _apply(user_request, Catalog.load(), datetime.now(UTC))
+            except InputError as error:
+                raise sky.exceptions.UserRequestRejectedByPolicy(f"the course refuses it\n{error}") from None
+        return sky.MutatedUserRequest(user_request.task, user_request.skypilot_config)
+
+
+def _apply(request: sky.UserRequest, catalog: Catalog, now: datetime) -> None:
+    problems = list(dict.fromkeys(_problems(request, catalog, now)))
+    if problems:
+        raise InputError(problems)
+    # Here the budget is reserved once there is a ledger: every rule holds, and nothing is launched yet.
+    _tag(request, catalog, now)
+
+
+def _problems(request: sky.UserRequest, catalog: Catalog, now: datetime) -> Iterator[Problem]:
+    path = request.task.name or "task"
+    for key, message in _complaints(request, catalog, now):
+        yield Problem(path=path, key=key, message=message)
+
+
+def _complaints(request: sky.UserRequest, catalog: Catalog, now: datetime) -> Iterator[tuple[str, str]]:
+    """What is wrong, as key and message."""
+    yield from _illegal_labels(request.task, now)
+    if request.request_name != _NAMES.CLUSTER_EXEC:
+        yield from _missing_labels(request.task)
+        for resources in request.task.resources:
+            if resources.ports:
+                yield "resources.ports", "not allowed; a service is reached through `ssh -L`"
+            if request.request_options is not None and request.request_name not in ENDED_BY_A_CONTROLLER:
+                yield from _stays_idle(resources)
+        yield from _off_the_catalog(request.task, catalog)
+    # Only in the client, since a server must not import a student's code.
+    if request.at_client_side:
+        yield from _unknown_envs(request.task)
+
+
+def _missing_labels(task: sky.Task) -> Iterator[tuple[str, str]]:
+    for key in COURSE_LABELS:
+        values = {(resources.labels or {}).get(key) for resources in task.resources}
+        if None in values:
+            yield f"resources.labels.{key}", f"missing; {LABEL_RULE}"
+        elif len(values) > 1:
+            yield (
+                f"resources.labels.{key}",
+                f"differs between alternatives: {', '.join(sorted(map(str, values)))}; allowed: one",
+            )
+
+
+def _illegal_labels(task: sky.Task, now: datetime) -> Iterator[tuple[str, str]]:
+    for resources in task.resources:
+        for key, value in (resources.labels or {}).items():
+            for text in (key, value):
+                if not LABEL.fullmatch(text):
+                    yield f"resources.labels.{key}", f"some cloud refuses {text!r}; {LABEL_RULE}"
+            if key == "lease-until":
+                yield from _lengthened(value, now)
+
+
+def _lengthened(lease: str, now: datetime) -> Iterator[tuple[str, str]]:
+    """A lease that somebody wrote is never longer than the one that the policy would give."""
+    last = (now + _lease()).strftime(LEASE_FORMAT)
+    try:
+        until = datetime.strptime(lease, LEASE_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        until = None
+    if until is None or until > now + _lease():
+        yield "resources.labels.lease-until", f"{lease!r}; allowed: such as {last}, and no later, or no such label"
+
+
+def _stays_idle(resources: sky.Resources) -> Iterator[tuple[str, str]]:
+    autostop = resources.autostop_config
+    if autostop is None or not autostop.enabled:
+        yield "resources.autostop", "missing; allowed: {idle_minutes: 10, down: true}"
+        return
+    if not autostop.down:
+        yield "resources.autostop.down", "must be true: a stopped machine's disk still costs"
+    if not 0 <= autostop.idle_minutes <= MAX_IDLE_MINUTES:
+        yield "resources.autostop.idle_minutes", f"{autostop.idle_minutes}; allowed: 0 to {MAX_IDLE_MINUTES}"
+
+
+def _off_the_catalog(task: sky.Task, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """What has no price: an accelerator that no cloud of the catalog offers, or a place where nothing asked for is."""
+    known = _pairs(_clouds(catalog))
+    asked = [pair for one in task.resources if not _unbilled(one) for pair in (one.accelerators or {}).items()]
+    unknown = [f"{name}:{count}" for name, count in asked if (name, count) not in known]
+    if unknown:
+        yield "resources.accelerators", f"{', '.join(unknown)}: not in the catalog; allowed: {_listed(known)}"
+    elif not any(_priced(resources, catalog) for resources in task.resources):
+        for resources in task.resources:
+            yield _misplaced(resources, catalog)
+
+
+def _misplaced(resources: sky.Resources, catalog: Catalog) -> tuple[str, str]:
+    """What keeps the catalog from having such a machine: cloud, region, instance type or accelerator."""
+    found = _clouds(catalog)
+    for key, read in _PLACES.items():
+        asked = _asked(resources, key)
+        there = [row for row in found if asked in (None, read(row))]
+        if not there:
+            message = f"{asked!r} is not in the catalog; allowed: {', '.join(dict.fromkeys(map(read, found)))}"
+            return f"resources.{key}", message
+        found = there
+    return "resources.accelerators", f"not in the catalog there; allowed: {_listed(_pairs(found))}"
+
+
+_PLACES: dict[str, Callable[[Row], str]] = {
+    "cloud": lambda row: row.cloud,
+    "region": lambda row: row.region,
+    "instance_type": lambda row: row.name,
+}
+
+
+def _asked(resources: sky.Resources, key: str) -> str | None:
+    value = getattr(resources, key)
+    return None if value is None else str(value).lower()
+
+
+def _unbilled(resources: sky.Resources) -> bool:
+    return _asked(resources, "cloud") in UNBILLED
+
+
+def _priced(resources: sky.Resources, catalog: Catalog) -> bool:
+    return _unbilled(resources) or bool(_machines(resources, catalog))
+
+
+def _machines(resources: sky.Resources, catalog: Catalog) -> list[Row]:
+    """The catalog's machines that these resources can become."""
+    accelerators = resources.accelerators or {}
+    return [
+        row
+        for row in _clouds(catalog)
+        if all(_asked(resources, key) in (None, read(row)) for key, read in _PLACES.items())
+        and (not accelerators or (row.accelerator, row.accelerator_count) in accelerators.items())
+    ]
+
+
+def _clouds(catalog: Catalog) -> list[Row]:
+    return [row for row in catalog.rows if row.kind is Kind.MACHINE and row.cloud != LOCAL]
+
+
+def _listed(pairs: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{name}:{count}" for name, count in pairs)
+
+
+def _pairs(rows: Iterable[Row]) -> list[tuple[str, int]]:
+    return list(dict.fromkeys((row.accelerator, row.accelerator_count) for row in rows if row.accelerator))
+
+
+def _unknown_envs(task: sky.Task) -> Iterator[tuple[str, str]]:
+    """What the job's Config refuses, where the job is a module in the task's workdir."""
+    lines = task.run.strip().splitlines() if isinstance(task.run, str) else []
+    match = SUBMIT.fullmatch(lines[-1].strip()) if lines else None
+    root = Path(task.workdir).expanduser().resolve() if isinstance(task.workdir, str) else None
+    if match is None or root is None or not (root / "jobs").is_dir():
+        return
+    envs = {key: value for key, value in task.envs.items() if not key.startswith(("CLUSTERLAB_", "SKYPILOT_"))}
+    try:
+        parse(Job.load(match.group(1), root=root).config_type, envs)
+    except InputError as error:
+        for problem in error.problems:
+            yield f"envs.{problem.key}" if problem.key else "envs", problem.message
+
+
+def _tag(request: sky.UserRequest, catalog: Catalog, now: datetime) -> None:
+    """Give the task its labels, and the node what it records: the tags, the price and where the runs are kept."""
+    task, starts_machines = request.task, request.request_name != _NAMES.CLUSTER_EXEC
+    given = next(iter(task.resources)).labels or {}
+    if not all(key in given for key in COURSE_LABELS):
+        return
+    tags = _tags(given, request.user, now, leased=starts_machines)
+    task.update_envs({"CLUSTERLAB_TAGS": tags.format()})
+    if starts_machines:
+        # What this cloud offers at no known price is no alternative.
+        alternatives = [resources for resources in task.resources if _priced(resources, catalog)]
+        tagged = [resources.copy(labels=tags.labels() | (resources.labels or {})) for resources in alternatives]
+        task.set_resources(type(task.resources)(tagged))
+        price = _usd_per_hour(task, catalog)
+        if price is not None:
+            task.update_envs({"CLUSTERLAB_USD_PER_HOUR": str(price)})
+    bucket = os.environ.get(BUCKET_VARIABLE)
+    if bucket:
+        if starts_machines and MOUNT not in task.storage_mounts:
+            storage = sky.Storage(source=f"s3://{bucket}", mode=sky.StorageMode.MOUNT_CACHED)
+            task.update_storage_mounts({MOUNT: storage})
+        task.update_envs({"CLUSTERLAB_RUNS": f"{MOUNT}/runs/{tags.student}"})
+
+
+def _tags(given: dict[str, str], user: Any, now: datetime, *, leased: bool) -> Tags:
+    return Tags(
+        course=given["course"],
+        lab=given["lab"],
+        student=given.get("student") or _student(user),
+        team=given.get("team") or os.environ.get(TEAM_VARIABLE) or None,
+        run=given.get("run") or secrets.token_hex(6),
+        lease_until=given.get("lease-until") or (now + _lease()).strftime(LEASE_FORMAT) if leased else None,
+    )
+
+
+def _student(user: Any) -> str:
+    """Who launches: as the variable says, else the user's name made a label."""
+    named = os.environ.get(STUDENT_VARIABLE)
+    if named:
+        return named
+    try:
+        name = user.name if user is not None and user.name else getpass.getuser()
+    except (KeyError, OSError) as error:
+        message = "not set, and this user has no name; allowed: the student's name as a label"
+        raise InputError(Problem(path=STUDENT_VARIABLE, message=message)) from error
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:63].strip("_-")
+
+
+def _lease() -> timedelta:
+    text = os.environ.get(LEASE_VARIABLE) or LEASE_HOURS
+    try:
+        hours = Decimal(text)
+    except InvalidOperation:
+        hours = Decimal(0)
+    if not hours.is_finite() or not 0 < hours <= 24 * 365:
+        raise InputError(Problem(path=LEASE_VARIABLE, message=f"{text!r}; allowed: hours above 0, such as 12"))
+    return timedelta(hours=float(hours))
+
+
+def _usd_per_hour(task: sky.Task, catalog: Catalog) -> Decimal | None:
+    """What the task's machines cost together, where every machine that it can become has the same price.
+
+    SkyPilot chooses among alternatives, and among default machines for a CPU, only after the policy.
+    """
+    prices: set[Decimal | None] = set()
+    for resources in task.resources:
+        machines = _machines(resources, catalog) if resources.accelerators or resources.instance_type else []
+        prices |= {machine.usd(spot=resources.use_spot) for machine in machines} or {None}
+    price = prices.pop() if len(prices) == 1 else None
+    return None if price is None else price * task.num_nodes
