@@ -142,10 +142,10 @@ def _stays_idle(resources: sky.Resources) -> Iterator[tuple[str, str]]:
 def _off_the_catalog(task: sky.Task, catalog: Catalog) -> Iterator[tuple[str, str]]:
     """What has no price: an accelerator that no cloud of the catalog offers, or a place where nothing asked for is."""
     known = _pairs(_clouds(catalog))
-    asked = [pair for one in task.resources if not _unbilled(one) for pair in (one.accelerators or {}).items()]
-    unknown = [f"{name}:{count}" for name, count in asked if (name, count) not in known]
+    asked = [pair for one in task.resources if not _unbilled(one) for pair in _wanted(one).items()]
+    unknown = [pair for pair in dict.fromkeys(asked) if pair not in known]
     if unknown:
-        yield "resources.accelerators", f"{', '.join(unknown)}: not in the catalog; allowed: {_listed(known)}"
+        yield "resources.accelerators", f"{_listed(unknown)}: not in the catalog; allowed: {_listed(known)}"
     elif not any(_priced(resources, catalog) for resources in task.resources):
         for resources in task.resources:
             yield _misplaced(resources, catalog)
@@ -186,13 +186,18 @@ def _priced(resources: sky.Resources, catalog: Catalog) -> bool:
 
 def _machines(resources: sky.Resources, catalog: Catalog) -> list[Row]:
     """The catalog's machines that these resources can become."""
-    accelerators = resources.accelerators or {}
+    accelerators = _wanted(resources)
     return [
         row
         for row in _clouds(catalog)
         if all(_asked(resources, key) in (None, read(row)) for key, read in _PLACES.items())
         and (not accelerators or (row.accelerator, row.accelerator_count) in accelerators.items())
     ]
+
+
+def _wanted(resources: sky.Resources) -> dict[str, int]:
+    """The accelerators that are asked for; an instance type says it all, and SkyPilot fails on one unknown to it."""
+    return {} if resources.instance_type else resources.accelerators or {}
 
 
 def _clouds(catalog: Catalog) -> list[Row]:
@@ -288,7 +293,7 @@ def _usd_per_hour(task: sky.Task, catalog: Catalog) -> Decimal | None:
     """
     prices: set[Decimal | None] = set()
     for resources in task.resources:
-        machines = _machines(resources, catalog) if resources.accelerators or resources.instance_type else []
+        machines = _machines(resources, catalog) if _wanted(resources) or resources.instance_type else []
         prices |= {machine.usd(spot=resources.use_spot) for machine in machines} or {None}
     price = prices.pop() if len(prices) == 1 else None
     return None if price is None else price * task.num_nodes

@@ -1,0 +1,130 @@
+"""`sky launch --dryrun` on every lab, on an emulated AWS with our catalog's prices: no root, and no cloud."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from clusterlab import skypilot
+from clusterlab.catalog import Catalog
+from clusterlab.config import Scale
+from clusterlab.lab import Lab, lab_paths
+from clusterlab.plan import plan
+from clusterlab.rehearsal.prices import write_skypilot_catalog
+from tests.clusterlab.conftest import ROOT
+
+pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
+
+CATALOG = Catalog.load()
+AWS = Catalog(rows=tuple(row for row in CATALOG.rows if row.cloud in ("aws", "local")))
+LABS = lab_paths(ROOT / "labs")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+CHOSEN = re.compile(r"^ AWS \((\S+)\) +(\S+) .* (\d+\.\d\d) +✔ *$", re.MULTILINE)
+"""The line of the optimizer's table that it chose: region, machine, and price an hour to the cent."""
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of somebody with an AWS account that moto plays, and a SkyPilot of their own."""
+    from moto.server import ThreadedMotoServer
+
+    home = tmp_path_factory.mktemp("home")
+    write_skypilot_catalog(CATALOG, home)
+    (home / ".sky" / "config.yaml").write_text("allowed_clouds: [aws]\n")
+    cloud = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    cloud.start()
+    host, port = cloud.get_host_and_port()
+    bin_folder = Path(sys.executable).parent
+    environment = skypilot.environment(home) | {
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_MAX_ATTEMPTS": "1",
+        "SKYPILOT_API_SERVER_LOCAL_PORT": str(free_port()),
+        "CLUSTERLAB_STUDENT": "ana",
+        # SkyPilot builds a wheel of itself for its nodes, with what is installed here.
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # the option's value and not the name's: no isolation
+        "COLUMNS": "200",
+    }
+    try:
+        yield environment
+    finally:
+        sky(environment, "api", "stop")
+        cloud.stop()
+
+
+def sky(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a `sky` command from the repository's root, where `.sky.yaml` names the policy."""
+    command = [str(Path(sys.executable).with_name("sky")), *arguments]
+    return subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+def dryrun(environment: dict[str, str], path: Path, *options: str) -> tuple[int, str]:
+    """The exit code, and what was said."""
+    arguments = ("--dryrun", "--yes", "--infra", "aws", "--secret", "HF_TOKEN=none", *options)
+    result = sky(environment, "launch", str(path), *arguments)
+    return result.returncode, COLOUR.sub("", result.stdout + result.stderr)
+
+
+@pytest.mark.parametrize("path", LABS, ids=lambda path: path.stem)
+def test_skypilot_chooses_the_machine_and_the_price_of_the_plan(account: dict[str, str], path: Path) -> None:
+    lab = Lab.load(path)
+    code, said = dryrun(account, path)
+    assert code == 0, said
+    [(region, machine, usd)] = CHOSEN.findall(said)
+    estimate = plan(lab, AWS, today=date(2026, 11, 25)).at(Scale(lab.envs["SCALE"]))
+    assert estimate
+    assert f"aws {machine}" == estimate.expected.machine
+    assert region in {row.region for row in AWS.rows}
+    compute = estimate.expected.parts["compute"]
+    assert compute is not None
+    assert Decimal(usd) == (compute / estimate.expected.hours).quantize(Decimal("0.01"))
+
+
+def test_all_labs_were_found() -> None:
+    assert LABS
+
+
+REFUSED = {
+    "accelerator": (("--gpus", "K80:1"), "qlora: resources.accelerators: K80:1: not in the catalog; allowed: T4:1"),
+    "region": (
+        ("--infra", "aws/moon-1"),
+        "qlora: resources.region: 'moon-1' is not in the catalog; allowed: us-east-1",
+    ),
+    "machine": (("-t", "x9.large", "--gpus", "none"), "qlora: resources.instance_type: 'x9.large' is not in"),
+    "stays": (("--idle-minutes-to-autostop", "600"), "qlora: resources.autostop.idle_minutes: 600; allowed: 0 to 60"),
+    "ports": (("--ports", "8080"), "qlora: resources.ports: not allowed"),
+    "env": (("--env", "STEP=3"), "qlora: envs.STEP: unknown; did you mean STEPS?"),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_refusal_is_read_in_one_line_and_exits_non_zero(
+    account: dict[str, str], options: tuple[str, ...], message: str
+) -> None:
+    code, said = dryrun(account, ROOT / "labs" / "qlora.yaml", *options)
+    assert code == 1, said
+    assert message in said
+    assert "Traceback" not in said
