@@ -1,5 +1,7 @@
 """Submit a job to Ray, to our own or to the cluster at RAY_ADDRESS, and follow it to its end.
 
+On several nodes SkyPilot runs this on each: rank 0 submits, the others are nodes of its Ray until it ends.
+
 python -m jobs.submit qlora
 STEPS=20 RAY_ADDRESS=http://head:8265 python -m jobs.submit qlora
 """
@@ -22,13 +24,16 @@ from clusterlab.errors import EXIT_INTERRUPTED, ClusterlabError, InputError, Pro
 from clusterlab.run import RECORD, Asked, Run, Status, discard_if_empty, held
 from jobs.launch.cluster import VARIABLE as ADDRESS_VARIABLE
 from jobs.launch.cluster import Cluster
-from jobs.launch.embedded import embedded_ray
+from jobs.launch.embedded import START_SECONDS, embedded_ray
 from jobs.launch.folder import choose_folder
+from jobs.launch.gate import LostNodeError
+from jobs.launch.members import join, ray_of_nodes
+from jobs.launch.nodes import Nodes, given_token
 from jobs.launch.request import Request
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT_VARIABLE = "CLUSTERLAB_RAY_TIMEOUT"
-"""How long, in seconds, a cluster may be silent; 20 where it is not set."""
+"""How long, in seconds, a cluster may be silent (20 where it is not set) and nodes may take to come together (90)."""
 RAY_LOG = "ray.log"
 
 
@@ -53,27 +58,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def submit(name: str, environment: Mapping[str, str]) -> Path:
-    """Run a job to its end, with what the environment says; returns the folder of the run.
+def submit(name: str, environment: Mapping[str, str]) -> Path | None:
+    """Run a job to its end, with what the environment says.
+
+    Returns the folder of the run; None at another rank than 0, which has none.
 
     Raises:
         InputError: something that was asked for is wrong; nothing has been started then.
         StorageError: the run's folder cannot be written.
-        UnreachableError: there is no Ray within the time limit.
+        UnreachableError: there is no Ray within the time limit, or a node of it was lost.
         ClusterlabError: the job failed, with the exit code that it ended with.
         KeyboardInterrupt: it was stopped; so is the job, and the record says so.
     """
     request = Request.of(name, environment, root=ROOT)
-    seconds = _seconds(environment)
+    nodes = Nodes.of(environment)
+    if nodes is not None and nodes.rank > 0:
+        if not environment.get(ADDRESS_VARIABLE):
+            join(nodes, root=ROOT, seconds=timeout(environment, default=START_SECONDS))
+        return None
+    timeout(environment)
     folder = choose_folder(request.asked, environment)
     try:
-        with held(folder), _ray(environment, folder, seconds) as (cluster, python, upload):
+        with held(folder), _ray(environment, nodes, folder) as (cluster, python, upload):
             details = _run(cluster, request, folder, python, upload)
+            _raise_failure(name, details, folder)
     except UnreachableError:
         discard_if_empty(folder)
         raise
-    _raise_failure(name, details, folder)
     return folder
+
+
+def timeout(environment: Mapping[str, str], *, default: float = 20) -> float:
+    """The time limit in seconds.
+
+    Raises:
+        InputError: it is none.
+    """
+    text = environment.get(TIMEOUT_VARIABLE) or str(default)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise InputError(Problem(path=TIMEOUT_VARIABLE, message=f"{text!r}; allowed: seconds above 0"))
+    return seconds
 
 
 def _run(cluster: Cluster, request: Request, folder: Path, python: str, upload: Path | None) -> Any:
@@ -81,7 +109,7 @@ def _run(cluster: Cluster, request: Request, folder: Path, python: str, upload: 
     job_id = cluster.submit(request, folder, python=python, upload=upload)
     try:
         details = cluster.follow(job_id)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, LostNodeError):
         cluster.stop(job_id)
         _mark_stopped(folder)
         raise
@@ -90,25 +118,24 @@ def _run(cluster: Cluster, request: Request, folder: Path, python: str, upload: 
 
 
 @contextmanager
-def _ray(environment: Mapping[str, str], folder: Path, seconds: float) -> Iterator[tuple[Cluster, str, Path | None]]:
+def _ray(
+    environment: Mapping[str, str], nodes: Nodes | None, folder: Path
+) -> Iterator[tuple[Cluster, str, Path | None]]:
     """The cluster, the Python that its nodes run, and the folder that they need of us."""
-    address = environment.get(ADDRESS_VARIABLE)
+    address, seconds = environment.get(ADDRESS_VARIABLE), timeout(environment)
     if address:
-        yield Cluster.connect(address, seconds=seconds), "python", ROOT
-        return
-    with embedded_ray(root=ROOT, log=folder / RAY_LOG) as head:
-        yield Cluster.connect(head.address, seconds=seconds, headers=head.headers), head.python, None
-
-
-def _seconds(environment: Mapping[str, str]) -> float:
-    text = environment.get(TIMEOUT_VARIABLE) or "20"
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < float("inf"):
-        raise InputError(Problem(path=TIMEOUT_VARIABLE, message=f"{text!r}; allowed: seconds above 0"))
-    return seconds
+        token = given_token(environment)
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        yield Cluster.connect(address, seconds=seconds, headers=headers), "python", ROOT
+    elif nodes is None:
+        with embedded_ray(root=ROOT, log=folder / RAY_LOG) as head:
+            yield Cluster.connect(head.address, seconds=seconds, headers=head.headers), head.python, None
+    else:
+        limit = timeout(environment, default=START_SECONDS)
+        with ray_of_nodes(nodes, root=ROOT, log=folder / RAY_LOG, seconds=limit) as (head, gate):
+            cluster = Cluster.connect(head.address, seconds=seconds, headers=head.headers)
+            cluster.check = gate.check
+            yield cluster, head.python, None
 
 
 def _mark_stopped(folder: Path) -> None:

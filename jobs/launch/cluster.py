@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ class Cluster:
     """A `ray.job_submission.JobSubmissionClient`."""
     seconds: float
     """How long it may be silent."""
+    check: Callable[[], None] = lambda: None
+    """Asked again and again while a job runs; raises where it is pointless to go on."""
     output_end: str = ""
     """The last letters of what the job printed."""
     _num_printed: int = 0
@@ -52,7 +55,7 @@ class Cluster:
         try:
             return cls(address=url, client=JobSubmissionClient(url, headers=headers), seconds=seconds)
         except AuthenticationError as error:
-            message = f"{url}: refuses us; RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH say who we are"
+            message = f"{url}: refuses us; RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH says who we are"
             raise InputError(Problem(path=VARIABLE, message=message)) from error
         except (RuntimeError, OSError) as error:
             raise UnreachableError(f"{VARIABLE}: {url}: is no Ray dashboard: {error}") from error
@@ -124,6 +127,7 @@ class Cluster:
         tail = asyncio.create_task(self._tail(job_id))
         while True:
             await asyncio.wait([tail], timeout=0.2)
+            self.check()
             details = await asyncio.to_thread(self.client.get_job_info, job_id)
             if details.status.is_terminal():
                 tail.cancel()

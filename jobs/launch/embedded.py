@@ -31,6 +31,10 @@ PORTS = range(20000, 30000)
 MAX_TEMPORARY = 40
 """Letters in a folder that still leave room for Ray's sockets below it: a socket's path has at most 107."""
 
+START = (sys.executable, "-m", "ray.scripts.scripts", "start", "--block")
+ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""One node only: then Ray binds the loopback and not the address of the network card."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Embedded:
@@ -38,6 +42,8 @@ class Embedded:
 
     address: str
     """`http://127.0.0.1:port` of the dashboard, which serves the Jobs API."""
+    nodes_address: str
+    """`host:port` where further nodes join."""
     token_path: Path
     """Only its owner can read it."""
     python: str
@@ -49,16 +55,31 @@ class Embedded:
         return {"Authorization": f"Bearer {self.token_path.read_text()}"}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JoinedRay:
+    """A running node of a Ray whose head is elsewhere."""
+
+    keeper: subprocess.Popen[bytes]
+    """It ends when the node does."""
+    log: Path
+    """What the node says; gone with it."""
+
+
 @contextmanager
-def embedded_ray(*, root: Path, log: Path) -> Iterator[Embedded]:
-    """Start a head on free ports of the loopback, with `root` as working folder; what it prints goes to `log`.
+def embedded_ray(
+    *, root: Path, log: Path, host: str = HOST, token: str | None = None, dashboard_port: int | None = None
+) -> Iterator[Embedded]:
+    """Start a head on free ports, with `root` as working folder; what it prints goes to `log`.
+
+    It is on the loopback and alone, or at `host` where other nodes join it; its dashboard is on the loopback always.
+    The token is a new one where none is given.
 
     Raises:
         UnreachableError: it did not start within `START_SECONDS`.
     """
     with ExitStack() as stack:
         for _ in range(ATTEMPTS):
-            head = _start(stack, root, log)
+            head = _start(stack, root, log, host, token or secrets.token_urlsafe(32), dashboard_port)
             if head is not None:
                 break
             stack.close()
@@ -67,22 +88,48 @@ def embedded_ray(*, root: Path, log: Path) -> Iterator[Embedded]:
         yield head
 
 
-def _start(stack: ExitStack, root: Path, log: Path) -> Embedded | None:
+@contextmanager
+def joined_ray(address: str, *, root: Path, host: str, token: str) -> Iterator[JoinedRay]:
+    """Start a node of the Ray at `address`; it and its folder are gone at the end."""
+    with _temporary(token) as (temporary, token_path):
+        agent, metric = _free_ports(2)
+        log = temporary / "ray.log"
+        with log.open("ab") as output:
+            keeper = keep(
+                [
+                    *(*START, f"--address={address}", f"--node-ip-address={host}"),
+                    *(f"--dashboard-agent-listen-port={agent}", *_options(temporary / "ray")),
+                ],
+                cwd=root,
+                env=_environment(root, token_path, metric_port=metric),
+                output=output,
+                remove=[temporary],
+            )
+        try:
+            yield JoinedRay(keeper=keeper, log=log)
+        finally:
+            release(keeper)
+
+
+def _start(
+    stack: ExitStack, root: Path, log: Path, host: str, token: str, dashboard_port: int | None
+) -> Embedded | None:
     """Start a head and wait until it answers; None where it ended before."""
-    temporary = Path(tempfile.mkdtemp(prefix="ray-", dir=_short_folder()))
-    # The keeper removes it too, in case that we are killed.
-    stack.callback(shutil.rmtree, temporary, ignore_errors=True)
-    token_path = temporary / "token"
-    token_path.touch(mode=0o600)
-    token_path.write_text(secrets.token_urlsafe(32))
-    dashboard, *others = _free_ports(5)
-    head = Embedded(address=f"http://{HOST}:{dashboard}", token_path=token_path, python=sys.executable)
+    temporary, token_path = stack.enter_context(_temporary(token))
+    free_dashboard, gcs, client, agent, metric = _free_ports(5)
+    dashboard = dashboard_port or free_dashboard
+    head = Embedded(
+        address=f"http://{HOST}:{dashboard}",
+        nodes_address=f"{host}:{gcs}",
+        token_path=token_path,
+        python=sys.executable,
+    )
     with log.open("ab") as output:
         keeper = keep(
             # Ray opens the folder that it is given to everybody, so it gets one within ours.
-            _command(temporary / "ray", dashboard, *others[:3]),
+            _command(temporary / "ray", host, dashboard, gcs, client, agent),
             cwd=root,
-            env=_environment(root, token_path, metric_port=others[3]),
+            env=_environment(root, token_path, metric_port=metric) | (ALONE if host == HOST else {}),
             output=output,
             remove=[temporary],
         )
@@ -91,14 +138,35 @@ def _start(stack: ExitStack, root: Path, log: Path) -> Embedded | None:
     return head if keeper.poll() is None else None
 
 
-def _command(temporary: Path, dashboard_port: int, gcs_port: int, client_port: int, agent_port: int) -> list[str]:
+@contextmanager
+def _temporary(token: str) -> Iterator[tuple[Path, Path]]:
+    """A folder of our own with a token in it; the keeper removes it too, in case that we are killed."""
+    temporary = Path(tempfile.mkdtemp(prefix="ray-", dir=_short_folder()))
+    try:
+        token_path = temporary / "token"
+        token_path.touch(mode=0o600)
+        token_path.write_text(token)
+        yield temporary, token_path
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _command(
+    temporary: Path, host: str, dashboard_port: int, gcs_port: int, client_port: int, agent_port: int
+) -> list[str]:
     return [
-        *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"),
-        *(f"--port={gcs_port}", "--include-dashboard=true", f"--dashboard-host={HOST}"),
+        *(*START, "--head", f"--port={gcs_port}", "--include-dashboard=true", f"--dashboard-host={HOST}"),
+        *(() if host == HOST else (f"--node-ip-address={host}",)),
         *(f"--dashboard-port={dashboard_port}", f"--dashboard-agent-listen-port={agent_port}"),
-        *(f"--ray-client-server-port={client_port}", "--min-worker-port=0", "--max-worker-port=0"),
-        *(f"--temp-dir={temporary}", f"--num-cpus={os.cpu_count()}", f"--object-store-memory={OBJECT_STORE_BYTES}"),
-        *("--no-monitor", "--disable-usage-stats", "--log-color=false"),
+        *(f"--ray-client-server-port={client_port}", "--no-monitor", *_options(temporary)),
+    ]
+
+
+def _options(temporary: Path) -> list[str]:
+    """What every node is told."""
+    return [
+        *("--min-worker-port=0", "--max-worker-port=0", f"--temp-dir={temporary}", f"--num-cpus={os.cpu_count()}"),
+        *(f"--object-store-memory={OBJECT_STORE_BYTES}", "--disable-usage-stats", "--log-color=false"),
     ]
 
 
@@ -114,8 +182,6 @@ def _environment(root: Path, token_path: Path, *, metric_port: int) -> dict[str,
         "DASHBOARD_METRIC_PORT": str(metric_port),
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_path),
-        # One node only: then Ray binds the loopback and not the address of the network card.
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # Workers started ahead would only be in the way: a job's own workers get another environment.
         "RAY_prestart_worker_first_driver": "0",
         # Ray starts its workers at niceness 15; this one is what the machine is there for.
@@ -147,12 +213,12 @@ def _short_folder() -> str:
 
 
 def _free_ports(number: int) -> list[int]:
-    """So many different ports that nobody listens on."""
+    """So many different ports that nobody listens on, at any address."""
     ports: list[int] = []
     for port in secrets.SystemRandom().sample(PORTS, len(PORTS)):
         with socket.socket() as probe:
             try:
-                probe.bind((HOST, port))
+                probe.bind(("", port))
             except OSError:
                 continue
         ports.append(port)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusterlab.run import METRICS, Status, find_runs
+from tests.nodes import LOOPBACK, TwoNodes, two_nodes
+from tests.repository import MARK, copy_repository, marked, no_process_left, wait_until
+
+WHERE = '''"""Say on which nodes tasks run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clusterlab.config import Scale
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    scale: Scale
+
+
+def main(config: Config) -> dict[str, float]:
+    import ray
+    from ray.util import placement_group, get_node_ip_address
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    ray.init()
+    group = placement_group([{"CPU": 1}] * 2, strategy="STRICT_SPREAD")
+    task = ray.remote(num_cpus=1)(get_node_ip_address)
+    strategies = [PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=each) for each in range(2)]
+    places = ray.get([task.options(scheduling_strategy=each).remote() for each in strategies])
+    print("places:", *sorted(places))
+    return {"places": len(set(places))}
+'''
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = copy_repository(tmp_path_factory.mktemp("repository"))
+    (root / "jobs" / "where.py").write_text(WHERE)
+    return root
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Whatever is started with it must be gone at the end, on every node."""
+    (tmp_path / "temporary").mkdir()
+    with no_process_left(uuid.uuid4().hex) as environment:
+        runs = {"SCALE": "tiny", "CLUSTERLAB_RUNS": str(tmp_path / "runs"), "TMPDIR": str(tmp_path / "temporary")}
+        yield environment | runs
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def _start(
+    repository: Path, environment: dict[str, str], rank: int, nodes: TwoNodes = LOOPBACK, job: str = "echo"
+) -> subprocess.Popen[str]:
+    command = [*nodes.prefixes[rank], sys.executable, "-m", "jobs.submit", job]
+    variables = environment | nodes.variables(rank, environment[MARK])
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=repository, env=variables, stdout=pipe, stderr=pipe, text=True)
+
+
+def _end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    output, errors = process.communicate()
+    return process.returncode, output, errors
+
+
+def _start_slow(repository: Path, environment: dict[str, str]) -> list[subprocess.Popen[str]]:
+    """Both ranks, with a job that is at work and does not end."""
+    processes = [_start(repository, environment | {"PAUSE_SECONDS": "600"}, rank) for rank in range(2)]
+
+    def at_work() -> bool:
+        assert [process.poll() for process in processes] == [None, None], [_end(process) for process in processes]
+        return any(Path(environment["CLUSTERLAB_RUNS"]).rglob(METRICS))
+
+    wait_until(at_work)
+    return processes
+
+
+def test_a_job_has_all_nodes_and_one_record(repository: Path, environment: dict[str, str]) -> None:
+    with two_nodes() as nodes:
+        # The other node is there first, as it may be.
+        processes = [_start(repository, environment, rank, nodes, job="where") for rank in (1, 0)]
+        (code_1, output_1, errors_1), (code_0, output_0, errors_0) = map(_end, processes)
+    assert (code_0, code_1) == (0, 0), errors_0 + errors_1
+    assert f"places: {nodes.addresses[0]} {nodes.addresses[1]}" in output_0
+    assert (output_1, errors_1) == ("", "")
+    [(_, run)] = find_runs(Path(environment["CLUSTERLAB_RUNS"]))
+    assert (run.status, run.metrics) == (Status.SUCCEEDED, {"places": 2})
+    assert marked(environment[MARK]) == []
+
+
+def test_a_failed_job_fails_every_node(repository: Path, environment: dict[str, str]) -> None:
+    failing = environment | {"ENDING": "input"}
+    (code_0, _, errors_0), (code_1, _, errors_1) = map(_end, [_start(repository, failing, rank) for rank in range(2)])
+    assert (code_0, code_1) == (2, 2)
+    assert "jobs.echo: failed: InputError: WORD: nobody says that" in errors_0
+    assert errors_1 == "rank 0 (127.0.0.2): ended with exit code 2; its output says why\n"
+
+
+def test_a_killed_rank_0_ends_the_other_node(repository: Path, environment: dict[str, str]) -> None:
+    rank_0, rank_1 = _start_slow(repository, environment)
+    rank_0.kill()
+    code, output, errors = _end(rank_1)
+    assert (code, output) == (4, "")
+    assert errors == "rank 0 (127.0.0.2): went without a word: it was killed, or its machine is lost\n"
+    rank_0.communicate()
+    wait_until(lambda: marked(environment[MARK]) == [])
+
+
+def test_a_killed_node_stops_the_job(repository: Path, environment: dict[str, str]) -> None:
+    rank_0, rank_1 = _start_slow(repository, environment)
+    rank_1.kill()
+    code, _, errors = _end(rank_0)
+    assert code == 4
+    assert errors.endswith("rank 1 (127.0.0.3): left before the end\n")
+    [(_, run)] = find_runs(Path(environment["CLUSTERLAB_RUNS"]))
+    assert run.status is Status.STOPPED
+    rank_1.communicate()
+    wait_until(lambda: marked(environment[MARK]) == [])
+
+
+def test_an_interrupt_of_rank_0_ends_both_and_says_so(repository: Path, environment: dict[str, str]) -> None:
+    rank_0, rank_1 = _start_slow(repository, environment)
+    rank_0.send_signal(signal.SIGTERM)
+    (code_0, _, errors), (code_1, _, _) = _end(rank_0), _end(rank_1)
+    assert (code_0, code_1) == (130, 130)
+    assert "goes on from its last checkpoint" in errors
+    assert marked(environment[MARK]) == []
+
+
+def test_a_node_that_never_joins_is_named(repository: Path, environment: dict[str, str]) -> None:
+    code, _, errors = _end(_start(repository, environment | {"CLUSTERLAB_RAY_TIMEOUT": "2"}, rank=0))
+    assert (code, errors) == (4, "Ray of 2 nodes: rank 1 (127.0.0.3) did not join within 2 s\n")
+
+
+def test_a_head_that_never_comes_is_named(repository: Path, environment: dict[str, str]) -> None:
+    code, _, errors = _end(_start(repository, environment | {"CLUSTERLAB_RAY_TIMEOUT": "1"}, rank=1))
+    assert code == 4
+    assert errors.startswith("rank 0 (127.0.0.2): did not answer at 127.0.0.2:")
+    assert not Path(environment["CLUSTERLAB_RUNS"]).exists()
