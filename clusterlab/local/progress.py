@@ -89,5 +89,9 @@ def _follow_with_lines(tail: Tail, console: Console, ended: Callable[[float], bo
 
 def _measured(line: dict[str, Any]) -> str:
     """Loss and speed, where the line has them."""
-    parts = {"loss": "loss {:.3f}", "tokens_per_second": "{:,.0f} tokens/s"}
+    parts = {
+        "loss": "loss {:.3f}",
+        "tokens_per_second": "{:,.0f} tokens/s",
+        "bus_bandwidth_gb_per_second": "{:.3g} GB/s",
+    }
     return "  ".join(form.format(line[key]) for key, form in parts.items() if isinstance(line.get(key), int | float))

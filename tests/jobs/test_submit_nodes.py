@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -13,40 +14,10 @@ from clusterlab.run import METRICS, Status, find_runs
 from tests.nodes import LOOPBACK, TwoNodes, two_nodes
 from tests.repository import MARK, copy_repository, marked, no_process_left, wait_until
 
-WHERE = '''"""Say on which nodes tasks run."""
-
-from __future__ import annotations
-
-from dataclasses import dataclass
-
-from clusterlab.config import Scale
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Config:
-    scale: Scale
-
-
-def main(config: Config) -> dict[str, float]:
-    import ray
-    from ray.util import placement_group, get_node_ip_address
-    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
-
-    ray.init()
-    group = placement_group([{"CPU": 1}] * 2, strategy="STRICT_SPREAD")
-    task = ray.remote(num_cpus=1)(get_node_ip_address)
-    strategies = [PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=each) for each in range(2)]
-    places = ray.get([task.options(scheduling_strategy=each).remote() for each in strategies])
-    print("places:", *sorted(places))
-    return {"places": len(set(places))}
-'''
-
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = copy_repository(tmp_path_factory.mktemp("repository"))
-    (root / "jobs" / "where.py").write_text(WHERE)
-    return root
+    return copy_repository(tmp_path_factory.mktemp("repository"))
 
 
 @pytest.fixture
@@ -85,16 +56,22 @@ def _start_slow(repository: Path, environment: dict[str, str]) -> list[subproces
     return processes
 
 
-def test_a_job_has_all_nodes_and_one_record(repository: Path, environment: dict[str, str]) -> None:
+def test_a_job_spans_the_nodes_and_has_one_record(repository: Path, environment: dict[str, str]) -> None:
     with two_nodes() as nodes:
         # The other node is there first, as it may be.
-        processes = [_start(repository, environment, rank, nodes, job="where") for rank in (1, 0)]
+        processes = [_start(repository, environment, rank, nodes, job="allreduce") for rank in (1, 0)]
         (code_1, output_1, errors_1), (code_0, output_0, errors_0) = map(_end, processes)
     assert (code_0, code_1) == (0, 0), errors_0 + errors_1
-    assert f"places: {nodes.addresses[0]} {nodes.addresses[1]}" in output_0
+    assert "2 workers on 2 node(s)" in output_0
     assert (output_1, errors_1) == ("", "")
-    [(_, run)] = find_runs(Path(environment["CLUSTERLAB_RUNS"]))
-    assert (run.status, run.metrics) == (Status.SUCCEEDED, {"places": 2})
+    [(folder, run)] = find_runs(Path(environment["CLUSTERLAB_RUNS"]))
+    assert run.status is Status.SUCCEEDED
+    assert {run.metrics[key] for key in ("num_nodes", "world_size")} == {2}
+    assert run.metrics["sum_error"] == 0
+    assert run.metrics["bus_bandwidth_gb_per_second"] == run.metrics["algorithm_bandwidth_gb_per_second"] > 0
+    rows = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
+    assert [row["bytes"] for row in rows] == [8 * 8**step for step in range(7)]
+    assert (folder / "bandwidth.png").read_bytes().startswith(b"\x89PNG")
     assert marked(environment[MARK]) == []
 
 

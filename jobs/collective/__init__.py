@@ -1,0 +1,1 @@
+"""What jobs about collectives share: a group of workers over the nodes, and the picture of what they measured."""
