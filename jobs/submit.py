@@ -20,10 +20,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from clusterlab.errors import EXIT_INTERRUPTED, ClusterlabError, InputError, Problem, UnreachableError
+from clusterlab.errors import EXIT_INTERRUPTED, ClusterlabError, UnreachableError
 from clusterlab.run import RECORD, Asked, Run, Status, discard_if_empty, held
 from jobs.launch.cluster import VARIABLE as ADDRESS_VARIABLE
-from jobs.launch.cluster import Cluster
+from jobs.launch.cluster import Cluster, timeout
 from jobs.launch.embedded import START_SECONDS, embedded_ray
 from jobs.launch.folder import choose_folder
 from jobs.launch.gate import LostNodeError
@@ -32,8 +32,6 @@ from jobs.launch.nodes import Nodes, given_token
 from jobs.launch.request import Request
 
 ROOT = Path(__file__).resolve().parents[1]
-TIMEOUT_VARIABLE = "CLUSTERLAB_RAY_TIMEOUT"
-"""How long, in seconds, a cluster may be silent (20 where it is not set) and nodes may take to come together (90)."""
 RAY_LOG = "ray.log"
 
 
@@ -86,22 +84,6 @@ def submit(name: str, environment: Mapping[str, str]) -> Path | None:
         discard_if_empty(folder)
         raise
     return folder
-
-
-def timeout(environment: Mapping[str, str], *, default: float = 20) -> float:
-    """The time limit in seconds.
-
-    Raises:
-        InputError: it is none.
-    """
-    text = environment.get(TIMEOUT_VARIABLE) or str(default)
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < float("inf"):
-        raise InputError(Problem(path=TIMEOUT_VARIABLE, message=f"{text!r}; allowed: seconds above 0"))
-    return seconds
 
 
 def _run(cluster: Cluster, request: Request, folder: Path, python: str, upload: Path | None) -> Any:

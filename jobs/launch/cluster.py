@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from clusterlab.errors import InputError, Problem, UnreachableError
 from jobs.launch.request import STOP_SECONDS, Request
 
 VARIABLE = "RAY_ADDRESS"
+TIMEOUT_VARIABLE = "CLUSTERLAB_RAY_TIMEOUT"
+"""How long, in seconds, a cluster may be silent (20 where it is not set) and nodes may take to come together (90)."""
 NOT_PACKED = [".cache", ".git", ".venv", "runs", "shared", "tests", "**/__pycache__", ".*_cache", "*.egg-info"]
 """What a node needs nothing of."""
 KEPT_LETTERS = 2**17
@@ -147,6 +149,22 @@ class Cluster:
         self.output_end = (self.output_end + text)[-KEPT_LETTERS:]
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def timeout(environment: Mapping[str, str], *, default: float = 20) -> float:
+    """The time limit in seconds.
+
+    Raises:
+        InputError: it is none.
+    """
+    text = environment.get(TIMEOUT_VARIABLE) or str(default)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise InputError(Problem(path=TIMEOUT_VARIABLE, message=f"{text!r}; allowed: seconds above 0"))
+    return seconds
 
 
 def _url(address: str) -> str:

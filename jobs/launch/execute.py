@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from clusterlab.config import from_flags
-from clusterlab.errors import EXIT_INTERRUPTED, ClusterlabError, InputError, Problem
+from clusterlab.errors import EXIT_INTERRUPTED, ClusterlabError, InputError, Problem, StorageError
 from clusterlab.job import Job
 from clusterlab.run import RECORD, Asked, Run, Status
 from clusterlab.tags import Tags
@@ -41,8 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(folder_flag.removeprefix("--run="))
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
-    os.environ[FOLDER_VARIABLE] = str(folder)
     try:
+        folder = on_this_disk(folder, os.environ)
+        os.environ[FOLDER_VARIABLE] = str(folder)
         job = Job.load(name, root=ROOT)
         config = from_flags(job.config_type, flags)
         run = begin(folder, job, config, os.environ)
@@ -54,6 +55,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     print(json.dumps(dataclasses.asdict(run)), flush=True)
     return EXIT_INTERRUPTED if run.status is Status.STOPPED else 0
+
+
+def on_this_disk(folder: Path, environment: Mapping[str, str]) -> Path:
+    """The run's folder where it can be written here, as on the machine that asked or on a disk that both have.
+
+    Else one below the home of whoever runs Ray: a path of a student's machine need not be possible on a node. The
+    record goes back with the output.
+
+    Raises:
+        StorageError: neither can be written.
+    """
+    tags = Tags.parse(environment[TAGS_VARIABLE])
+    own = Path.home() / "clusterlab-runs" / tags.student / tags.lab / folder.name
+    for each in (folder, own):
+        try:
+            each.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror
+            continue
+        if os.access(each, os.W_OK):
+            return each
+        reason = "no permission"
+    raise StorageError(f"{own}: cannot be written: {reason}; neither can {folder}")
 
 
 def begin(folder: Path, job: Job, config: object, environment: Mapping[str, str]) -> Run:
@@ -69,7 +93,6 @@ def begin(folder: Path, job: Job, config: object, environment: Mapping[str, str]
     if asked.fingerprint != wanted:
         message = f"the node would run {asked.fingerprint[:8]}, asked was {wanted[:8]}; jobs/ or its lock has changed"
         raise InputError(Problem(path=FINGERPRINT_VARIABLE, message=message))
-    folder.mkdir(parents=True, exist_ok=True)
     before = Run.load(folder) if (folder / RECORD).exists() else None
     attempts = before.provenance["attempts"] + 1 if before else 1
     price = usd_per_hour(environment)

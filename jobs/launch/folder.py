@@ -7,13 +7,16 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from clusterlab.errors import MissingError
-from clusterlab.run import METRICS, Asked, append_line, new_run_folder, unfinished
+from clusterlab.errors import MissingError, StorageError
+from clusterlab.run import METRICS, RECORD, Asked, append_line, new_run_folder, unfinished
 
 VARIABLE = "CLUSTERLAB_RUN_DIR"
 RUNS_VARIABLE = "CLUSTERLAB_RUNS"
 TASK_VARIABLE = "SKYPILOT_TASK_ID"
 """Set by SkyPilot; a managed job keeps it when it is begun again on another machine."""
+NOT_SENT = {RECORD, "checkpoints"}
+MAX_SENT = 16 * 2**20
+"""Bytes of a file that goes from one node's disk to another's."""
 
 
 def run_folder() -> Path:
@@ -48,3 +51,24 @@ def choose_folder(asked: Asked, environment: Mapping[str, str]) -> Path:
     if task:
         return runs / asked.lab / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', task)}-{asked.fingerprint[:8]}"
     return unfinished(runs, asked) or new_run_folder(runs, asked)
+
+
+def small_files(folder: Path) -> dict[str, bytes]:
+    """What a job wrote below a run's folder, by relative path: results and not checkpoints, nor what is too big."""
+    paths = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    kept = [path for path in paths if path.parts[0] not in NOT_SENT and not path.name.startswith(".")]
+    return {str(path): (folder / path).read_bytes() for path in kept if (folder / path).stat().st_size <= MAX_SENT}
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write what `small_files` read elsewhere.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    try:
+        for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be written: {error.strerror}") from error

@@ -66,7 +66,8 @@ class Nodes:
             raise InputError(Problem(path=TASK_VARIABLE, message=message))
         digest = hashlib.sha256("\n".join([task or "", *addresses]).encode())
         port = GATE_PORTS[int.from_bytes(digest.digest()[:8]) % len(GATE_PORTS)]
-        # Made of what is no secret, it keeps accidents out; attackers are kept out by the cluster's security group.
+        # Made of what is no secret, it keeps accidents out. Attackers are kept out by the security group, which on AWS
+        # admits the machines of the same SkyPilot user: who shares that gives a token.
         return cls(rank=rank, addresses=addresses, token=given or digest.hexdigest(), gate_port=port)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from clusterlab.errors import ClusterlabError
+from jobs.launch.folder import VARIABLE as FOLDER_VARIABLE
+from jobs.launch.folder import run_folder, small_files, write_files
 
 C = TypeVar("C")
 
@@ -18,6 +21,8 @@ def run_worker(train: Callable[[C], dict[str, float]], config: C, *, max_failure
 
     A worker that dies is begun again at most `max_failures` times; `train` goes on from its own checkpoint. One process
     needs no process group, so this is a Ray task: it starts in a third of the time of a Ray Train worker group.
+
+    Where it runs on another node than the caller, small files of the run's folder come back; its checkpoints stay.
 
     Returns what `train` returned.
 
@@ -35,7 +40,9 @@ def run_worker(train: Callable[[C], dict[str, float]], config: C, *, max_failure
         # An error that the code raised would only be raised again.
         retry_exceptions=False,
     )
-    outcome: _Outcome = ray.get(task.remote(train, config, str(Path.cwd())))
+    here = ray.get_runtime_context().get_node_id()
+    outcome: _Outcome = ray.get(task.remote(train, config, Path.cwd(), run_folder(), here))
+    write_files(run_folder(), outcome.files)
     if outcome.error is not None:
         error = ClusterlabError(outcome.error)
         error.exit_code = outcome.exit_code
@@ -50,14 +57,23 @@ class _Outcome:
     metrics: dict[str, float] = field(default_factory=dict)
     error: str | None = None
     exit_code: int = 0
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
-def _work(train: Callable[[C], dict[str, float]], config: C, folder: str) -> _Outcome:
-    os.chdir(folder)  # a model that is given as a relative path is meant from there
+def _work(train: Callable[[C], dict[str, float]], config: C, cwd: Path, folder: Path, caller: str) -> _Outcome:
+    import ray
+
+    if cwd.is_dir():
+        os.chdir(cwd)  # A model that is given as a relative path is meant from there.
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ[FOLDER_VARIABLE] = str(folder)
     try:
-        return _Outcome(metrics=train(config))
+        outcome = _Outcome(metrics=train(config))
     except ClusterlabError as error:
-        return _Outcome(error=str(error), exit_code=error.exit_code)
+        outcome = _Outcome(error=str(error), exit_code=error.exit_code)
+    if ray.get_runtime_context().get_node_id() == caller:
+        return outcome
+    return dataclasses.replace(outcome, files=small_files(folder))
 
 
 def _cpus_of_a_node() -> int:

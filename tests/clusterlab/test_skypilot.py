@@ -51,6 +51,14 @@ def test_skypilot_itself_accepts_each_lab(path: Path, tmp_path: Path) -> None:
     assert "HF_TOKEN" in task["secrets"]
 
 
+def test_skypilot_itself_accepts_the_shared_cluster(tmp_path: Path) -> None:
+    assert problems(ROOT / "sky.yaml") == []
+    task = parse(ROOT / "sky.yaml", tmp_path, envs={"IDLE_MINUTES": "5"}, secrets={"RAY_AUTH_TOKEN": "x"})
+    assert task["name"] == "llm-2026"
+    assert task["overridden"] == {"IDLE_MINUTES": "5"}
+    assert task["secrets"] == ["RAY_AUTH_TOKEN"]
+
+
 def problems(path: Path) -> list[str]:
     return [str(problem) for problem in skypilot.problems(Document.load(path, []))]
 

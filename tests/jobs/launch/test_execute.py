@@ -124,3 +124,18 @@ def test_other_code_than_what_was_asked_for_is_refused(repository: Path, tmp_pat
     assert code == 2
     assert "CLUSTERLAB_FINGERPRINT: the node would run" in errors
     assert not (tmp_path / RECORD).exists()
+
+
+def test_a_path_that_this_machine_cannot_make_is_replaced_by_one_at_home(repository: Path, tmp_path: Path) -> None:
+    code, output, _ = _execute(repository, Path("/proc/of-ana/runs/echo/1"), HOME=str(tmp_path))
+    folder = tmp_path / "clusterlab-runs" / "ana" / "echo" / "1"
+    assert code == 0
+    assert json.loads(output.splitlines()[-1]) == json.loads((folder / RECORD).read_text())
+    assert (folder / METRICS).exists()
+
+
+def test_no_folder_at_all_is_one_clear_error(repository: Path) -> None:
+    code, _, errors = _execute(repository, Path("/proc/of-ana/1"), HOME="/proc/home")
+    assert code == 5
+    assert errors.startswith("jobs.echo: /proc/home/clusterlab-runs/ana/echo/1: cannot be written: No such file")
+    assert "Traceback" not in errors

@@ -6,7 +6,8 @@ import pytest
 
 from clusterlab.errors import MissingError, StorageError
 from clusterlab.run import Asked, Run, Status
-from jobs.launch.folder import VARIABLE, choose_folder, run_folder
+from jobs.launch import folder as module
+from jobs.launch.folder import VARIABLE, choose_folder, run_folder, small_files, write_files
 
 ASKED = Asked(lab="echo", job="echo", config={"steps": 1}, code="c", lock="l", revisions={})
 
@@ -52,3 +53,21 @@ def test_a_job_that_nobody_submitted_has_no_folder(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv(VARIABLE, raising=False)
     with pytest.raises(MissingError, match=r"python -m jobs\.submit"):
         run_folder()
+
+
+def test_small_files_go_from_disk_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    for name in ("metrics.jsonl", "adapters/qlora/a.bin", "checkpoints/1", "run.json", ".lock"):
+        (there / name).parent.mkdir(parents=True, exist_ok=True)
+        (there / name).write_text("there")
+    (there / "weights").write_bytes(b"too many of them")
+    monkeypatch.setattr(module, "MAX_SENT", 8)
+    files = small_files(there)
+    assert files == {"metrics.jsonl": b"there", "adapters/qlora/a.bin": b"there"}
+    write_files(here, files)
+    assert (here / "adapters" / "qlora" / "a.bin").read_bytes() == b"there"
+
+
+def test_files_that_cannot_be_written_are_one_clear_error() -> None:
+    with pytest.raises(StorageError, match="/proc/none: cannot be written"):
+        write_files(Path("/proc/none"), {"a": b""})
