@@ -53,11 +53,8 @@ class Nodes:
         num_nodes = _number(environment, NUM_VARIABLE, default=1)
         if num_nodes <= 1:
             return None
-        addresses = tuple(environment.get(ADDRESSES_VARIABLE, "").split())
+        addresses = _addresses(environment, num_nodes)
         rank = _number(environment, RANK_VARIABLE, default=-1)
-        if len(addresses) != num_nodes or not all(map(_is_address, addresses)):
-            message = f"{' '.join(addresses)!r}; allowed: {num_nodes} addresses, one a line, as {NUM_VARIABLE} says"
-            raise InputError(Problem(path=ADDRESSES_VARIABLE, message=message))
         if rank not in range(num_nodes):
             raise InputError(Problem(path=RANK_VARIABLE, message=f"{rank}; allowed: 0 to {num_nodes - 1}"))
         task, given = environment.get(TASK_VARIABLE), given_token(environment)
@@ -90,6 +87,19 @@ def given_token(environment: Mapping[str, str]) -> str | None:
         message = f"allowed: {MIN_TOKEN} or more letters and digits, such as `openssl rand -hex 24` prints"
         raise InputError(Problem(path=TOKEN_VARIABLE, message=message))
     return token
+
+
+def _addresses(environment: Mapping[str, str], num_nodes: int) -> tuple[str, ...]:
+    addresses = tuple(environment.get(ADDRESSES_VARIABLE, "").split())
+    if len(addresses) != num_nodes or not all(map(_is_address, addresses)):
+        message = f"{' '.join(addresses)!r}; allowed: {num_nodes} addresses, one a line, as {NUM_VARIABLE} says"
+        raise InputError(Problem(path=ADDRESSES_VARIABLE, message=message))
+    loopback = [address for address in addresses if ipaddress.IPv4Address(address).is_loopback]
+    if (loopback and len(loopback) < num_nodes) or "127.0.0.1" in loopback:
+        # Slurm's nodes look their names up, and Debian's installer gives a machine's own name to its loopback.
+        message = f"{loopback[0]}: no other node reaches it; allowed: outer addresses, to which /etc/hosts leads names"
+        raise InputError(Problem(path=ADDRESSES_VARIABLE, message=message))
+    return addresses
 
 
 def _number(environment: Mapping[str, str], name: str, *, default: int) -> int:

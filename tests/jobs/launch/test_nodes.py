@@ -59,6 +59,8 @@ def test_our_ports_are_nobody_elses() -> None:
         ({"SKYPILOT_NUM_NODES": "two"}, "SKYPILOT_NUM_NODES: 'two'; allowed: a whole number"),
         ({"SKYPILOT_NUM_NODES": "3"}, "SKYPILOT_NODE_IPS: '10.0.0.1 10.0.0.2'; allowed: 3 addresses, one a line"),
         ({"SKYPILOT_NODE_IPS": "head worker"}, "SKYPILOT_NODE_IPS: 'head worker'; allowed: 2 addresses"),
+        ({"SKYPILOT_NODE_IPS": "127.0.1.1 10.0.0.2"}, "SKYPILOT_NODE_IPS: 127.0.1.1: no other node reaches it"),
+        ({"SKYPILOT_NODE_IPS": "127.0.0.1 127.0.0.2"}, "SKYPILOT_NODE_IPS: 127.0.0.1: no other node reaches it"),
         ({"SKYPILOT_NODE_RANK": "2"}, "SKYPILOT_NODE_RANK: 2; allowed: 0 to 1"),
         ({"SKYPILOT_NODE_RANK": ""}, "SKYPILOT_NODE_RANK: -1; allowed: 0 to 1"),
         ({"SKYPILOT_TASK_ID": ""}, "SKYPILOT_TASK_ID: missing; nodes share a secret"),
