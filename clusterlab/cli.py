@@ -199,7 +199,7 @@ def rehearse(
     on: Annotated[str, typer.Option(metavar="PLACE", help="The emulated `cloud`, or a `slurm` of its own.")] = "cloud",
     fault: Annotated[
         str | None,
-        typer.Option(help="Let this go wrong: preempt, capacity, throttle, api-500 or kill-controller."),
+        typer.Option(help="Let this go wrong: preempt, capacity, throttle, api-500, kill-controller or outage."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Chooses which calls to the cloud fail.")] = 0,
     clusters: Annotated[int, typer.Option(help="How many of each lab are launched side by side.")] = 1,
@@ -224,7 +224,7 @@ def rehearse(
         raise InputError(Problem(path="--fault", message=f"{fault!r}; allowed: {', '.join(Fault)}"))
     root, given = _enter([*(labs or []), *([out] if out else [])])
     paths = given[: len(labs or [])] or lab_paths(Path("labs"))
-    _load(paths)
+    _load(path for path in paths if path != Path("sky.yaml"))
     folder = root / given[-1] if out else new_folder(root)
     request = Request(
         root=str(root),

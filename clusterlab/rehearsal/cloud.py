@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from clusterlab.errors import ClusterlabError
-from clusterlab.rehearsal.faults import Injector, Reply
+from clusterlab.rehearsal.faults import Fault, Injector, Reply
 from clusterlab.rehearsal.host import GATEWAY, METADATA, PUBLIC_NETWORK, Host
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ PORT = 5000
 ENDPOINT = f"http://{GATEWAY}:{PORT}"
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
+OUTAGE_SECONDS = 1.0
 INSTANCE_ID = re.compile(rb"<instanceId>(i-[0-9a-f]+)</instanceId>")
 
 NODE_VARIABLES = {
@@ -96,14 +97,19 @@ class EmulatedCloud:
 
     def stop(self) -> None:
         """Cut the power of every machine, and answer no more."""
-        for server in self._servers:
+        with self._lock:
+            servers, self._servers = self._servers, []
+        for server in servers:
             server.shutdown()
             server.server_close()
-        self._servers.clear()
         with self._lock:
             for host in self.hosts.values():
                 host.remove()
             self.hosts.clear()
+
+    def go_out(self) -> None:
+        """Be gone, once the call that is being answered has been."""
+        threading.Timer(OUTAGE_SECONDS, self.stop).start()
 
     def answered(self, token: str) -> tuple[str, list[tuple[str, str]], bytes] | None:
         """What an earlier call with the same client token was answered: EC2 does nothing twice for one."""
@@ -191,6 +197,8 @@ class _Gate:
             if token:
                 self.cloud._answers[token] = outcome
             self.cloud.heed(action, outcome[2], form)
+            if self.cloud.injector.fault is Fault.OUTAGE:
+                self.cloud.go_out()
         else:
             self.cloud.calls.append(Call(action=action, instances=(), error=outcome[0]))
         return outcome

@@ -21,6 +21,8 @@ class Fault(StrEnum):
     """The cloud fails inside: before it has done something, and after it has, its answer lost."""
     KILL_CONTROLLER = "kill-controller"
     """The process that watches over a managed job is killed."""
+    OUTAGE = "outage"
+    """The cloud is gone once it has a machine; from this nothing recovers, and the rehearsal has to say so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -25,6 +25,8 @@ from clusterlab.run import Run, Status, find_runs
 from clusterlab.tags import Tags
 
 STUDENT = "rehearsal"
+SHARED = "sky.yaml"
+"""The task that is no lab: the class's shared cluster."""
 CREDENTIALS = {
     "AWS_ENDPOINT_URL": ENDPOINT,
     "AWS_ACCESS_KEY_ID": "rehearsal",
@@ -67,10 +69,13 @@ def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, *, layers: 
         StepError: that step, with what was seen.
         InputError: a lab cannot be read.
     """
-    labs = [Lab.load(Path(lab)) for lab in request.labs]
+    labs = [Lab.load(Path(lab)) for lab in request.labs if lab != SHARED]
     injector = Injector(fault=request.fault, seed=request.seed)
     cloud = EmulatedCloud(folder=disks, layers=layers, injector=injector)
-    sky = replace(sky, variables=dict(sky.variables) | CREDENTIALS | {"CLUSTERLAB_STUDENT": STUDENT})
+    managed = request.fault in (Fault.PREEMPT, Fault.KILL_CONTROLLER)
+    # What the course's policy asks for: who launches, and where the runs of a job are kept that loses its machine.
+    course = {"CLUSTERLAB_STUDENT": STUDENT} | ({"CLUSTERLAB_BUCKET": account.BUCKET} if managed else {})
+    sky = replace(sky, variables=dict(sky.variables) | CREDENTIALS | course)
     scene = Scene(steps=steps, sky=sky, cloud=cloud, catalog=Catalog.load(), out=Path(request.out))
     with ExitStack() as stack:
         with steps.step("emulated cloud"):
@@ -86,13 +91,21 @@ def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, *, layers: 
             if api.returncode:
                 raise StepError(f"`sky api start` ended with {api.returncode}:\n{said.strip()[-1000:]}")
         for lab in labs:
-            if request.fault in (Fault.PREEMPT, Fault.KILL_CONTROLLER):
-                from clusterlab.rehearsal.managed import rehearse_managed_job
+            _rehearse(scene, lab, request, managed=managed)
+        if SHARED in request.labs:
+            from clusterlab.rehearsal.shared import rehearse_shared_cluster
 
-                rehearse_managed_job(scene, Cluster(name=lab.name, lab=lab), request.fault)
-            else:
-                names = [f"{lab.name}-{number}" for number in range(1, request.num_clusters + 1)]
-                _rehearse_lab(scene, [Cluster(name=name, lab=lab) for name in names], request.fault)
+            rehearse_shared_cluster(scene)
+
+
+def _rehearse(scene: Scene, lab: Lab, request: Request, *, managed: bool) -> None:
+    if managed and request.fault:
+        from clusterlab.rehearsal.managed import rehearse_managed_job
+
+        rehearse_managed_job(scene, Cluster(name=lab.name, lab=lab), request.fault)
+        return
+    names = [f"{lab.name}-{number}" for number in range(1, request.num_clusters + 1)]
+    _rehearse_lab(scene, [Cluster(name=name, lab=lab) for name in names], request.fault)
 
 
 def _configure(scene: Scene) -> None:
@@ -167,10 +180,18 @@ def check_tags(lab: Lab) -> str:
     Raises:
         StepError: what lacks which.
     """
-    things = account.billed()
+    return check_tags_of({"course": lab.resources.labels["course"], "lab": lab.name})
+
+
+def check_tags_of(labels: Mapping[str, str]) -> str:
+    """Whether everything billed carries these labels, the student, a run and a lease.
+
+    Raises:
+        StepError: what lacks which.
+    """
+    things, wanted = account.billed(), dict(labels) | {"student": STUDENT}
     problems = []
     for thing in things:
-        wanted = {"course": lab.resources.labels["course"], "lab": lab.name, "student": STUDENT}
         problems += [
             f"{thing}: {key} is {thing.tags.get(key)!r}" for key in wanted if thing.tags.get(key) != wanted[key]
         ]

@@ -94,9 +94,7 @@ def test_a_cloud_that_dies_in_the_middle_is_one_clear_error(rehearse: Rehearse) 
     assert "`sky launch" in record["steps"][-1]["notes"][0]
 
 
-def test_an_accelerator_that_the_catalog_does_not_know_is_one_clear_error(
-    rehearse: Rehearse, repository: Path
-) -> None:
+def test_an_accelerator_that_the_catalog_does_not_know_is_one_clear_error(rehearse: Rehearse, repository: Path) -> None:
     lab = repository / "labs" / "echo.yaml"
     lab.write_text(lab.read_text().replace("{L4: 1, A10G: 1}", "{V100: 1}"))
     code, record, said = rehearse("labs/echo.yaml")
