@@ -107,6 +107,18 @@ def test_all_labs_were_found() -> None:
     assert LABS
 
 
+def test_skypilot_takes_the_bucket_that_the_policy_mounts(account: dict[str, str]) -> None:
+    bucket = "llm-2026-runs"
+    lab = ROOT / "labs" / "qlora.yaml"
+    code, said = dryrun(account | {"CLUSTERLAB_BUCKET": bucket}, lab)
+    assert code == 1, said
+    assert bucket in said  # SkyPilot looked for it, and it is not there yet
+    made = subprocess.run(["aws", "s3", "mb", f"s3://{bucket}"], env=account, capture_output=True, check=False)
+    assert made.returncode == 0, made.stderr
+    code, said = dryrun(account | {"CLUSTERLAB_BUCKET": bucket}, lab)
+    assert code == 0, said
+
+
 REFUSED = {
     "accelerator": (("--gpus", "K80:1"), "qlora: resources.accelerators: K80:1: not in the catalog; allowed: T4:1"),
     "region": (
