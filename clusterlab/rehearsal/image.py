@@ -28,7 +28,7 @@ SUITE = "bookworm"
 """Debian 12: its Python is the 3.11 that the locks were made for."""
 PACKAGES = (
     *("ca-certificates", "curl", "fuse3", "git", "iproute2", "make", "munge", "netcat-openbsd", "openssh-client"),
-    *("openssh-server", "patch", "procps", "psmisc", "python3", "python3-venv", "rclone", "rsync", "screen"),
+    *("openssh-server", "patch", "procps", "psmisc", "python3", "python3-venv", "rsync", "screen"),
     *("slurm-wlm", "socat", "sudo", "tini"),
 )
 MAX_UNUSED_SECONDS = 30 * 24 * 3600
@@ -133,6 +133,7 @@ def _bake_sky(root: Path, scratch: Path, below: Sequence[Path]) -> None:
             mkdir -p ~/.local/bin ~/.sky/sky_app ~/sky_workdir
             cp ~/skypilot-runtime/bin/uv ~/.local/bin/uv
             python3 -m venv --system-site-packages ~/sky-user-env'
+        ln -s /home/{USER}/skypilot-runtime/bin/rclone /usr/local/bin/rclone
         rm /tmp/lock
     """
     _in_chroot(script, scratch, below, lock=root / "images/node.lock")
