@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -103,6 +104,22 @@ def test_a_killed_node_stops_the_job(repository: Path, environment: dict[str, st
     assert run.status is Status.STOPPED
     rank_1.communicate()
     wait_until(lambda: marked(environment[MARK]) == [])
+
+
+def test_a_node_whose_ray_dies_says_so_at_both_ranks(repository: Path, environment: dict[str, str]) -> None:
+    rank_0, rank_1 = _start_slow(repository, environment)
+    [raylet] = [pid for pid in marked(environment[MARK]) if _is_raylet(pid, "127.0.0.3")]
+    os.kill(raylet, signal.SIGKILL)
+    (code_0, _, errors_0), (code_1, _, errors_1) = _end(rank_0), _end(rank_1)
+    assert (code_0, code_1) == (4, 4)
+    assert errors_0.endswith("rank 1 (127.0.0.3): left before the end: its Ray ended\n")
+    assert errors_1.startswith("rank 1 (127.0.0.3): its Ray ended before rank 0 did; it said:\n")
+    assert marked(environment[MARK]) == []
+
+
+def _is_raylet(pid: int, address: str) -> bool:
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return words[0].endswith("/raylet") and f"--node_ip_address={address}" in words
 
 
 def test_an_interrupt_of_rank_0_ends_both_and_says_so(repository: Path, environment: dict[str, str]) -> None:
