@@ -20,7 +20,7 @@ class Fault(StrEnum):
     API_500 = "api-500"
     """The cloud fails inside: before it has done something, and after it has, its answer lost."""
     KILL_CONTROLLER = "kill-controller"
-    """The process that watches over a managed job is killed."""
+    """What watches over a managed job is killed: its controller, and the API server in which that lives."""
     OUTAGE = "outage"
     """The cloud is gone once it has a machine; from this nothing recovers, and the rehearsal has to say so."""
 

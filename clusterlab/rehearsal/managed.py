@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +81,17 @@ def _preempt(machine: account.Billed) -> str:
 
 
 def _kill_controller(scene: Scene) -> str:
-    """Kill the process that watches over the job, and let the API server find that out."""
-    killed = [pid for pid in _processes("sky.jobs.controller") if _kill(pid)]
-    if not killed:
+    """Cut the power of what watches over the job: its controller, and the API server in which it lives; start it again.
+
+    The controller alone would not do: SkyPilot takes a job for failed whose controller died under a living API server.
+    """
+    controllers = _processes("sky.jobs.controller")
+    if not controllers:
         raise StepError("no controller of managed jobs was running")
-    scene.sky.run("api", "stop")
+    for pid in [*_processes("sky.server"), *_processes("SkyPilot:"), *controllers]:
+        _kill(pid)
     scene.sky.run("api", "start")
-    return f"{len(killed)} controller killed, API server started again"
+    return f"{len(controllers)} controllers and the API server killed; started again"
 
 
 def _launches(fault: Fault) -> str:
@@ -156,21 +161,17 @@ def _wait(what: str, ready: Callable[[], object], seconds: float, scene: Scene) 
         time.sleep(POLL_SECONDS)
 
 
-def _processes(module: str) -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if module.encode() in words:
-            found.append(int(path.parent.name))
+def _processes(word: str) -> list[int]:
+    """What runs here, and not in one of the machines, with such a command line."""
+    here, found = Path("/proc/self/ns/pid").readlink(), []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            same = (folder / "ns/pid").readlink() == here
+            if same and word in (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"):
+                found.append(int(folder.name))
     return found
 
 
-def _kill(pid: int) -> bool:
-    try:
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    return True
