@@ -122,8 +122,8 @@ def _configure(scene: Scene) -> None:
 def _rehearse_lab(scene: Scene, clusters: Sequence[Cluster], fault: Fault | None) -> None:
     lab = clusters[0].lab
     seen = len(account.launched())
-    with scene.steps.step(f"sky launch {lab.path}{_times(clusters)}") as step:
-        _side_by_side(clusters, lambda each: launch(scene, each))
+    with scene.steps.step(f"sky launch {lab.path}{times(clusters)}") as step:
+        side_by_side(clusters, lambda each: launch(scene, each))
         instances = account.launched()[seen:]
         step.notes.append(", ".join(sorted({f"{each.shape} in {each.zone}" for each in instances})))
     if fault:
@@ -136,7 +136,7 @@ def _rehearse_lab(scene: Scene, clusters: Sequence[Cluster], fault: Fault | None
         step.notes.append(check_tags(lab))
     with scene.steps.step("machines are those that the lab asks for") as step:
         step.notes.append(check_machines(scene, clusters, account.launched()[seen:]))
-    with scene.steps.step(f"sky down{_times(clusters)}"):
+    with scene.steps.step(f"sky down{times(clusters)}"):
         scene.sky.run("down", "-y", *(each.name for each in clusters))
     with scene.steps.step("nothing that is billed is left") as step:
         step.notes.append(check_nothing_left())
@@ -263,10 +263,12 @@ def _row(catalog: Catalog, shape: str) -> Row:
     return found
 
 
-def _side_by_side(clusters: Sequence[Cluster], act: Callable[[Cluster], object]) -> None:
+def side_by_side(clusters: Sequence[Cluster], act: Callable[[Cluster], object]) -> None:
+    """Do something with each cluster, all at once."""
     with ThreadPoolExecutor(max_workers=len(clusters)) as pool:
         list(pool.map(act, clusters))
 
 
-def _times(clusters: Sequence[Cluster]) -> str:
+def times(clusters: Sequence[Cluster]) -> str:
+    """What a step's name says of several clusters."""
     return f" ({len(clusters)} side by side)" if len(clusters) > 1 else ""

@@ -39,10 +39,13 @@ def main(arguments: list[str]) -> int:
     try:
         sky = _prepare(stage, request, layers)
         if request.place == "slurm":
-            raise NotImplementedError
-        from clusterlab.rehearsal.on_cloud import rehearse_on_cloud
+            from clusterlab.rehearsal.on_slurm import rehearse_on_slurm
 
-        rehearse_on_cloud(request, steps, sky, layers=layers, disks=stage / "disks")
+            rehearse_on_slurm(request, steps, sky, layers=layers, disks=stage / "disks")
+        else:
+            from clusterlab.rehearsal.on_cloud import rehearse_on_cloud
+
+            rehearse_on_cloud(request, steps, sky, layers=layers, disks=stage / "disks")
     except StepError:
         return StepError.exit_code
     except ClusterlabError as error:
