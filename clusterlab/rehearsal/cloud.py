@@ -38,6 +38,8 @@ NODE_VARIABLES = {
     "AWS_DEFAULT_REGION": REGION,
     "RCLONE_S3_ENDPOINT": ENDPOINT,
     "RCLONE_S3_FORCE_PATH_STYLE": "true",
+    # Without TLS it would want to read what it sends twice, to sign it.
+    "RCLONE_S3_USE_UNSIGNED_PAYLOAD": "true",
 }
 """What everything on a machine finds in its environment, so that the cloud which it reaches is this one."""
 SSHD = f"""
