@@ -44,13 +44,15 @@ $(UV):
 	@$(UV) pip install --quiet --python .venv/$* --no-deps --editable .
 	@touch $@
 
+# Nodes that share their folder, as Slurm's do, all call this at once: one makes it, the others wait, where locks work.
+LOCKED = $(shell mkdir -p .venv && flock .venv/lock true 2>/dev/null && echo flock .venv/lock)
+
 .PHONY: env
+env: ## the environment that jobs run in (.venv/train)
 ifeq ($(wildcard $(BAKED)),)
-env: $(TRAIN)/installed ## the environment that jobs run in (.venv/train)
+	@$(LOCKED) $(MAKE) --silent $(TRAIN)/installed
 else
-env:
-	@mkdir -p .venv
-	@ln -sfn $(BAKED) .venv/train
+	@$(LOCKED) ln -sfn $(BAKED) .venv/train
 endif
 
 .PHONY: lock

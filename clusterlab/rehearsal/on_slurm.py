@@ -43,6 +43,8 @@ def rehearse_on_slurm(request: Request, steps: Steps, sky: SkyPilot, *, layers: 
         StepError: that step, with what was seen.
         InputError: a lab or `clusters/slurm.yaml` cannot be read, or no accelerator of the centre suits every lab.
     """
+    if on_cloud.SHARED in request.labs:
+        raise InputError(Problem(path=on_cloud.SHARED, message="can be rehearsed on the cloud only; allowed: labs"))
     labs, catalog = [Lab.load(Path(lab)) for lab in request.labs], Catalog.load()
     centre = Centre.load(sky.root / PATH, catalog)
     slurm = LocalSlurm(folder=disks, layers=layers, centre=centre, accelerator=accelerator(centre, labs))

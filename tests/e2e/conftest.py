@@ -58,6 +58,7 @@ def repository(tmp_path: Path) -> Path:
     """A copy of the repository with the lab `echo`, fit to be launched."""
     folder = copy_repository(tmp_path / "repository")
     shutil.copy(ROOT / "Makefile", folder)
+    shutil.copytree(ROOT / "clusters", folder / "clusters")
     for lock in (ROOT / "images").iterdir():
         shutil.copy(lock, folder / "images")
     (folder / ".venv" / "train").mkdir(parents=True)
