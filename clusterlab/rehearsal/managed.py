@@ -21,7 +21,8 @@ from clusterlab.rehearsal.on_cloud import Cluster, Scene, check_nothing_left, ch
 from clusterlab.rehearsal.steps import StepError
 from clusterlab.run import RECORD, Run
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 4.0
+"""Asking SkyPilot takes two seconds of a processor."""
 LAUNCH_SECONDS = 240
 JOB_SECONDS = 600
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")

@@ -1,6 +1,7 @@
 """Measure what the project promises of its speed, as ratios side by side in one run, and write BENCHMARKS.md.
 
 python -m tests.bench
+python -m tests.bench rehearsals      only that section of the page
 """
 
 from __future__ import annotations
@@ -14,39 +15,42 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from clusterlab.run import Run
+from tests.bench.figure import CONTROL, ROOT, Figure
+from tests.bench.rehearsals import rehearsals
 
-ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-CONTROL = ROOT / ".venv" / "sky" / "bin" / "clusterlab"
 ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Figure:
-    """One line of the table."""
-
-    what: str
-    measured: str
-    wanted: str
-    met: bool
-
-
 def main() -> None:
-    """Measure one after the other and write the table."""
-    figures: list[Figure] = []
-    for measure in (help_time, check_time, ray_over_torchrun, over_sft_trainer, demo_time):
-        print(f"measuring: {measure.__doc__}", flush=True)
-        found = measure()
-        for figure in found:
-            print(f"  {figure.what}: {figure.measured} (wanted: {figure.wanted})", flush=True)
-        figures += found
-    (ROOT / "BENCHMARKS.md").write_text(_page(figures))
+    """Measure one section after the other, and put each in its place of the page."""
+    sections: dict[str, list[Callable[[], list[Figure]]]] = {
+        "jobs": [help_time, check_time, ray_over_torchrun, over_sft_trainer, demo_time],
+        "rehearsals": [rehearsals],
+    }
+    for name in sys.argv[1:] or sections:
+        _put(name, [figure for measure in sections[name] for figure in _measured(measure)])
+
+
+def _measured(measure: Callable[[], list[Figure]]) -> list[Figure]:
+    print(f"measuring: {measure.__doc__}", flush=True)
+    found = measure()
+    for figure in found:
+        print(f"  {figure.what}: {figure.measured} (wanted: {figure.wanted})", flush=True)
+    return found
+
+
+def _put(section: str, figures: list[Figure]) -> None:
+    """Write a section of BENCHMARKS.md, between its two marks."""
+    page = ROOT / "BENCHMARKS.md"
+    before, mark, rest = page.read_text().partition(f"<!-- {section} -->\n")
+    _, end, after = rest.partition(f"<!-- /{section} -->\n")
+    page.write_text(f"{before}{mark}{_table(figures)}{end}{after}")
 
 
 def help_time() -> list[Figure]:
@@ -115,25 +119,18 @@ def demo_time() -> list[Figure]:
     return [Figure(what="`make demo` again", measured=measured, wanted="under 60 s on 2 cores", met=seconds < 60)]
 
 
-PAGE = """\
-# Benchmarks
-
-Written by `make bench` on {day}: {processor}, {cores} cores, no GPU, Python {python}.
-Ratios are medians of pairs run in turn in one call; a time alone says little on a shared machine.
+TABLE = """\
+Measured on {day}: {processor}, {cores} cores, no GPU, Python {python}.
 
 | what | measured | wanted | met |
 | --- | --- | --- | --- |
 {rows}
-
-In the comparison with SFTTrainer both train the same adapters on the same 4-bit base with the same examples in the same
-order, batches of 16, gradient checkpointing and AdamW, in float32. TRL pads each batch to its longest example; this
-project packs the batch into rows in which examples do not see each other.
 """
 
 
-def _page(figures: list[Figure]) -> str:
+def _table(figures: list[Figure]) -> str:
     rows = [f"| {f.what} | {f.measured} | {f.wanted} | {'yes' if f.met else 'no'} |" for f in figures]
-    return PAGE.format(
+    return TABLE.format(
         day=f"{datetime.now(UTC):%Y-%m-%d}",
         processor=_processor(),
         cores=os.cpu_count(),
