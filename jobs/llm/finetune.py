@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from jobs.llm.alpaca import Tokens
@@ -90,9 +91,7 @@ def batch_indices(num_examples: int, step: int, recipe: Recipe) -> list[int]:
     """Which examples a step takes, by seed and number alone: each pass over them is in an order of its own."""
     size = min(recipe.batch_size, num_examples)
     number, place = divmod(step - 1, num_examples // size)
-    order = list(range(num_examples))
-    random.Random(f"{recipe.seed}/{number}").shuffle(order)
-    return order[place * size : (place + 1) * size]
+    return list(_order(num_examples, recipe.seed, number)[place * size : (place + 1) * size])
 
 
 def nth_batch(examples: Sequence[Tokens], step: int, recipe: Recipe) -> PackedBatch:
@@ -109,6 +108,14 @@ def make_optimizer(weights: list[Any], learning_rate: float) -> Any:
     from torch.optim import AdamW
 
     return AdamW(weights, lr=learning_rate, weight_decay=0.0)
+
+
+@lru_cache(maxsize=1)
+def _order(num_examples: int, seed: int, number: int) -> tuple[int, ...]:
+    """The order of one pass, shuffled once and not at each step."""
+    order = list(range(num_examples))
+    random.Random(f"{seed}/{number}").shuffle(order)
+    return tuple(order)
 
 
 def _resume(trained: dict[str, Any], optimizer: Any, checkpoints: Checkpoints | None) -> Progress:
