@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clusterlab.fingerprint import digest_file
+from clusterlab.fingerprint import digest_files
 from jobs.llm.cache import cached
 from jobs.llm.instructions import FACTS, statements
 
 SPECIAL_TOKENS = ["<pad>", "<s>", "</s>"]
 PAD, BOS, EOS = range(3)
+MADE_BY = ("pretrain.py", "instructions.py", "alpaca.py", FACTS.name)
+"""The files beside this one that decide what the base becomes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +43,8 @@ def tiny_llama(report: Callable[[int, int, float], None], recipe: TinyLlama | No
     `report` is called with step, steps and loss.
     """
     recipe = recipe or TinyLlama()
-    key = asdict(recipe) | {"facts": digest_file(FACTS), "maker": digest_file(Path(__file__))}
+    here = Path(__file__).parent
+    key = asdict(recipe) | {"made_by": digest_files(here, [here / name for name in MADE_BY])}
     return cached("tiny-llama", key, lambda folder: _pretrain(recipe, folder, report))
 
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
 from clusterlab.config import Source
 from clusterlab.errors import InputError
+from jobs.llm import pretrain
 from jobs.llm.bases import Base
 from jobs.llm.cache import VARIABLE
 from jobs.llm.pretrain import TinyLlama, tiny_llama
@@ -27,6 +31,12 @@ def test_the_tiny_base_is_pretrained_once_and_the_same_each_time(
         assert tiny_llama(lambda *_: pytest.fail("pretrained again"), TinyLlama(steps=3)) == folder
         weights.append((folder / "model.safetensors").read_bytes())
     assert weights[0] == weights[1]
+
+
+def test_what_the_tiny_base_is_made_of_is_in_the_key_of_its_cache() -> None:
+    source = Path(pretrain.__file__).read_text()
+    used = {f"{name}.py" for name in re.findall(r"from jobs\.llm\.(\w+) import", source)} - {"cache.py"}
+    assert set(pretrain.MADE_BY) == used | {"pretrain.py", "facts.txt"}
 
 
 def test_smollm_comes_out_of_its_package_and_knows_the_capital_of_france() -> None:
