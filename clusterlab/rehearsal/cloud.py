@@ -33,9 +33,12 @@ ACCOUNT = "123456789012"
 OUTAGE_SECONDS = 1.0
 INSTANCE_ID = re.compile(rb"<instanceId>(i-[0-9a-f]+)</instanceId>")
 
+CACHE = "clusterlab-cache"
+"""A folder of every machine that is one and the same: what a job makes once is there for the next."""
 NODE_VARIABLES = {
     "AWS_ENDPOINT_URL": ENDPOINT,
     "AWS_DEFAULT_REGION": REGION,
+    "CLUSTERLAB_CACHE": f"/{CACHE}",
     "RCLONE_S3_ENDPOINT": ENDPOINT,
     "RCLONE_S3_FORCE_PATH_STYLE": "true",
     # Without TLS it would want to read what it sends twice, to sign it.
@@ -73,6 +76,8 @@ class EmulatedCloud:
     folder: Path
     """Where the disks of its machines lie."""
     layers: Sequence[Path]
+    cache: Path
+    """What jobs make once and keep, the models that they pretrain say, from one rehearsal to the next."""
     injector: Injector = field(default_factory=Injector)
     calls: list[Call] = field(default_factory=list)
     hosts: dict[str, Host] = field(default_factory=dict)
@@ -89,6 +94,8 @@ class EmulatedCloud:
 
         numbers = iter(range(11, 255))
         # moto invents addresses that somebody on the internet has.
+        self.cache.mkdir(exist_ok=True)
+        self.cache.chmod(0o777)  # Machines have users of their own.
         interfaces: Any = elastic_network_interfaces
         interfaces.random_public_ip = lambda: f"{PUBLIC_NETWORK}.{next(numbers)}"
         gate = _Gate(cloud=self, app=DomainDispatcherApplication(create_backend_app))
@@ -152,6 +159,7 @@ class EmulatedCloud:
             layers=self.layers,
             address=instance.private_ip,
             public_address=instance.public_ip,
+            shared={CACHE: self.cache},
             start_script=f"{_admit(instance.user_data)}\n{SSHD}",
         )
 

@@ -71,7 +71,7 @@ def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, *, layers: 
     """
     labs = [Lab.load(Path(lab)) for lab in request.labs if lab != SHARED]
     injector = Injector(fault=request.fault, seed=request.seed)
-    cloud = EmulatedCloud(folder=disks, layers=layers, injector=injector)
+    cloud = EmulatedCloud(folder=disks, layers=layers, cache=disks.parents[2] / "cache", injector=injector)
     managed = request.fault in (Fault.PREEMPT, Fault.KILL_CONTROLLER)
     # What the course's policy asks for: who launches, and where the runs of a job are kept that loses its machine.
     course = {"CLUSTERLAB_STUDENT": STUDENT} | ({"CLUSTERLAB_BUCKET": account.BUCKET} if managed else {})

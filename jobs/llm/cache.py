@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ def cached(name: str, recipe: object, make: Callable[[Path], None]) -> Path:
     folder = root / f"{name}-{fingerprint(recipe)[:16]}"
     if folder.is_dir():
         return folder
-    partial = root / f".{folder.name}.{os.getpid()}"
+    partial = root / f".{folder.name}.{secrets.token_hex(4)}"
     try:
         partial.mkdir(parents=True, exist_ok=True)
         make(partial)

@@ -35,7 +35,7 @@ class CountingCloud(EmulatedCloud):
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[CountingCloud]:
-    cloud = CountingCloud(folder=tmp_path, layers=[])
+    cloud = CountingCloud(folder=tmp_path, layers=[], cache=tmp_path / "cache")
     gate = _Gate(cloud=cloud, app=DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=_quiet_handler())
     thread = threading.Thread(target=server.serve_forever)
