@@ -89,8 +89,9 @@ def _kill_controller(scene: Scene) -> str:
     controllers = _processes("sky.jobs.controller")
     if not controllers:
         raise StepError("no controller of managed jobs was running")
-    for pid in [*_processes("sky.server"), *_processes("SkyPilot:"), *controllers]:
-        _kill(pid)
+    for pid in _processes(""):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     scene.sky.run("api", "start")
     return f"{len(controllers)} controllers and the API server killed; started again"
 
@@ -163,16 +164,15 @@ def _wait(what: str, ready: Callable[[], object], seconds: float, scene: Scene) 
 
 
 def _processes(word: str) -> list[int]:
-    """What runs here, and not in one of the machines, with such a command line."""
-    here, found = Path("/proc/self/ns/pid").readlink(), []
+    """SkyPilot's processes here, and not in one of the machines, that have a word in their command line."""
+    here, python, found = Path("/proc/self/ns/pid").readlink(), Path("/proc/self/exe").readlink(), []
     for folder in Path("/proc").glob("[0-9]*"):
+        pid = int(folder.name)
+        # The first process and this one are the rehearsal's; all other Pythons are SkyPilot's, whatever they say.
+        if pid in (1, os.getpid()):
+            continue
         with suppress(FileNotFoundError, ProcessLookupError):
-            same = (folder / "ns/pid").readlink() == here
-            if same and word in (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"):
-                found.append(int(folder.name))
+            same = (folder / "ns/pid").readlink() == here and (folder / "exe").readlink() == python
+            if same and word in (folder / "cmdline").read_text(errors="replace"):
+                found.append(pid)
     return found
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
