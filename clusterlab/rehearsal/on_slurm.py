@@ -123,9 +123,9 @@ def check_allocated(jobs: Sequence[SlurmJob], clusters: Sequence[Cluster], lab: 
     asked = {name.lower(): count for name, count in lab.resources.accelerators.items()}
     seen = set()
     for cluster in clusters:
-        found = [job for job in jobs if job.name == cluster.job_name]
-        if len(found) != 1:
-            raise StepError(f"{cluster.name}: {len(found)} Slurm jobs named {cluster.job_name}; expected one")
+        found = [job for job in jobs if job.name.startswith(f"{cluster.name}-")]
+        if [job.id for job in found] != [cluster.job_id]:
+            raise StepError(f"{cluster.name}: {len(found)} Slurm jobs of this name; expected one, {cluster.job_id}")
         (job,) = found
         each_node = {name: count // job.num_nodes for name, count in job.gpus.items()}
         if job.num_nodes != lab.num_nodes:
@@ -145,10 +145,10 @@ def check_usage(jobs: Sequence[SlurmJob], clusters: Sequence[Cluster], lab: Lab)
     Raises:
         StepError: a cluster's job is not on record, or nothing was used.
     """
-    missing = [each.name for each in clusters if each.job_name not in {job.name for job in jobs}]
+    missing = [each.name for each in clusters if each.job_id not in {job.id for job in jobs}]
     if missing:
         raise StepError(f"not in Slurm's record: {', '.join(missing)}")
-    rows = usage([job for job in jobs if job.name in {each.job_name for each in clusters}], clusters)
+    rows = usage([job for job in jobs if job.id in {each.job_id for each in clusters}], clusters)
     for row in rows:
         if (row.student, row.lab) != (STUDENT, lab.name):
             raise StepError(f"{row}: expected {STUDENT} x {lab.name}")

@@ -15,6 +15,8 @@ from clusterlab.errors import InputError, Problem
 
 FIELD = re.compile(r"(?:^|\s)(JobId|JobName|UserId|JobState|RunTime|NumNodes|NumCPUs|JOB_GRES)=(\S*)")
 RUN_TIME = re.compile(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)")
+NODE = re.compile(r"job(\d+)-")
+"""How SkyPilot's names of a cluster's nodes begin: with the Slurm job, then the node's own name."""
 GPU = re.compile(r"gpu(?::([^:(,=]+))?:(\d+)")
 NOT_BEGUN = ("PENDING", "CONFIGURING")
 HOURS = Decimal("0.0001")
@@ -27,7 +29,7 @@ class SlurmJob:
 
     id: str
     name: str
-    """SkyPilot's is the cluster's name on the cloud."""
+    """SkyPilot's begins with the cluster's name."""
     user: str
     seconds: int
     """Of running, suspensions left out."""
@@ -54,7 +56,7 @@ class Cluster:
     """A cluster, as SkyPilot has it on record; the tags, which do not reach Slurm, are here."""
 
     name: str
-    job_name: str
+    job_id: str
     """Of the Slurm job that it is."""
     student: str
     lab: str
@@ -65,7 +67,7 @@ class Cluster:
         return [
             cls(
                 name=record["name"],
-                job_name=record["cluster_name_on_cloud"],
+                job_id=_job_id(record),
                 student=(record.get("labels") or {}).get("student") or record["user_name"],
                 lab=(record.get("labels") or {}).get("lab") or "",
             )
@@ -91,10 +93,10 @@ class Usage:
 
 def usage(jobs: Iterable[SlurmJob], clusters: Iterable[Cluster]) -> list[Usage]:
     """Sum jobs by student and lab; every job is in exactly one row."""
-    owners = {cluster.job_name: (cluster.student, cluster.lab) for cluster in clusters}
+    owners = {cluster.job_id: (cluster.student, cluster.lab) for cluster in clusters}
     rows: dict[tuple[str, str], list[SlurmJob]] = {}
     for job in jobs:
-        rows.setdefault(owners.get(job.name, ("", "")), []).append(job)
+        rows.setdefault(owners.get(job.id, ("", "")), []).append(job)
     return [
         Usage(
             student=student,
@@ -105,6 +107,11 @@ def usage(jobs: Iterable[SlurmJob], clusters: Iterable[Cluster]) -> list[Usage]:
         )
         for (student, lab), found in sorted(rows.items())
     ]
+
+
+def _job_id(record: Mapping[str, Any]) -> str:
+    match = NODE.match(record.get("node_names") or "")
+    return match.group(1) if match else ""
 
 
 def _job(fields: Mapping[str, str]) -> SlurmJob:

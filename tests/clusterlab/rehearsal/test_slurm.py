@@ -17,7 +17,7 @@ from clusterlab.slurm.centre import PATH, Centre
 from clusterlab.slurm.usage import Cluster, SlurmJob
 from tests.clusterlab.conftest import ROOT
 
-CLUSTER = Cluster(name="toy-1", job_name="toy-1-abc", student="rehearsal", lab="toy")
+CLUSTER = Cluster(name="toy-1", job_id="1", student="rehearsal", lab="toy")
 JOB = SlurmJob(id="1", name="toy-1-abc", user="u", seconds=60, num_nodes=1, num_cpus=4, gpus={"l4": 1})
 
 
@@ -52,7 +52,8 @@ def test_an_accelerator_is_chosen_that_the_centre_has_and_every_lab_takes(lab: L
     [
         ({}, None),
         ({"gpus": {"a10g": 1}}, None),
-        ({"name": "other"}, "0 Slurm jobs named toy-1-abc"),
+        ({"name": "other"}, "toy-1: 0 Slurm jobs of this name; expected one, 1"),
+        ({"id": "2"}, "toy-1: 1 Slurm jobs of this name; expected one, 1"),
         ({"num_nodes": 2}, "has 2 nodes; the lab asks for 1"),
         ({"gpus": {"h100": 1}}, "Slurm gave {'h100': 1} a node"),
         ({"gpus": {"l4": 2}}, "Slurm gave {'l4': 2} a node"),
@@ -72,7 +73,7 @@ def test_what_slurm_gave_is_what_the_lab_asks_for(lab: Lab, values: dict[str, ob
 
 
 def test_usage_is_that_of_the_rehearsed_clusters(lab: Lab) -> None:
-    others = dataclasses.replace(JOB, name="somebody-else")
+    others = dataclasses.replace(JOB, id="2")
     assert on_slurm.check_usage([JOB, others], [CLUSTER], lab) == [
         "rehearsal x toy: 1 jobs, 0.0667 CPU-hours, 0.0167 GPU-hours"
     ]
@@ -81,7 +82,7 @@ def test_usage_is_that_of_the_rehearsed_clusters(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("job", "cluster", "wrong"),
     [
-        (dataclasses.replace(JOB, name="other"), CLUSTER, "not in Slurm's record: toy-1"),
+        (dataclasses.replace(JOB, id="2"), CLUSTER, "not in Slurm's record: toy-1"),
         (dataclasses.replace(JOB, gpus={}), CLUSTER, "nothing was used"),
         (dataclasses.replace(JOB, seconds=0), CLUSTER, "nothing was used"),
         (JOB, dataclasses.replace(CLUSTER, student="root"), "expected rehearsal x toy"),

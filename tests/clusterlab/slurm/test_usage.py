@@ -29,8 +29,8 @@ def record(**values: object) -> str:
     return RECORD.format(**({"gres": "gpu:l4:2"} | usual | values)) + "\n"
 
 
-def cluster(job_name: str, student: str = "ana", lab: str = "qlora") -> Cluster:
-    return Cluster(name=job_name, job_name=job_name, student=student, lab=lab)
+def cluster(job_id: str, student: str = "ana", lab: str = "qlora") -> Cluster:
+    return Cluster(name="c", job_id=job_id, student=student, lab=lab)
 
 
 def test_a_record_is_read() -> None:
@@ -65,12 +65,12 @@ def test_what_is_no_record_is_refused(line: str) -> None:
 
 def test_usage_is_summed_by_student_and_lab() -> None:
     jobs = SlurmJob.parse(
-        record(id=1, name="a")
-        + record(id=2, name="b", time="01:00:00", cpus=8, gres="gpu:l4:1", nodes=1)
-        + record(id=3, name="c", gres="(null)")
-        + record(id=4, name="somebody-else")
+        record(id=1)
+        + record(id=2, time="01:00:00", cpus=8, gres="gpu:l4:1", nodes=1)
+        + record(id=3, gres="(null)")
+        + record(id=4)
     )
-    rows = usage(jobs, [cluster("a"), cluster("b"), cluster("c", student="ben")])
+    rows = usage(jobs, [cluster("1"), cluster("2"), cluster("3", student="ben")])
     assert [(row.student, row.lab, row.num_jobs, row.cpu_hours, row.gpu_hours) for row in rows] == [
         ("", "", 1, Decimal(2), Decimal(1)),
         ("ana", "qlora", 2, Decimal(10), Decimal(2)),
@@ -78,22 +78,23 @@ def test_usage_is_summed_by_student_and_lab() -> None:
     ]
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 10**6), st.integers(1, 64), st.integers(0, 8))))
+@given(st.lists(st.tuples(st.sampled_from("1234"), st.integers(0, 10**6), st.integers(1, 64), st.integers(0, 8))))
 def test_every_job_is_in_exactly_one_row(asked: list[tuple[str, int, int, int]]) -> None:
     jobs = [
-        SlurmJob(id="1", name=name, user="u", seconds=seconds, num_nodes=1, num_cpus=cpus, gpus={"l4": gpus})
-        for name, seconds, cpus, gpus in asked
+        SlurmJob(id=number, name="c", user="u", seconds=seconds, num_nodes=1, num_cpus=cpus, gpus={"l4": gpus})
+        for number, seconds, cpus, gpus in asked
     ]
-    rows = usage(jobs, [cluster("a"), cluster("b"), cluster("c", student="ben")])
+    rows = usage(jobs, [cluster("1"), cluster("2"), cluster("3", student="ben")])
     assert sum(row.num_jobs for row in rows) == len(jobs)
     exact = Decimal(sum(job.seconds * job.num_cpus for job in jobs)) / 3600
     assert abs(sum(row.cpu_hours for row in rows) - exact) <= Decimal("0.0001") * max(len(rows), 1)
 
 
-def test_clusters_on_slurm_are_read_with_their_tags() -> None:
-    record = {"name": "c1", "cluster_name_on_cloud": "c1-abc", "user_name": "root", "cloud": "Slurm"}
+def test_clusters_on_slurm_are_read_with_their_job_and_tags() -> None:
+    record = {"name": "c1", "node_names": "job12-n1,job12-n2", "user_name": "root", "cloud": "Slurm"}
     tagged = record | {"labels": {"student": "ana", "lab": "qlora"}}
-    assert Cluster.parse([tagged, record | {"cloud": "AWS"}, record | {"labels": None}]) == [
-        Cluster(name="c1", job_name="c1-abc", student="ana", lab="qlora"),
-        Cluster(name="c1", job_name="c1-abc", student="root", lab=""),
+    begun = record | {"labels": None, "node_names": None}
+    assert Cluster.parse([tagged, record | {"cloud": "AWS"}, begun]) == [
+        Cluster(name="c1", job_id="12", student="ana", lab="qlora"),
+        Cluster(name="c1", job_id="", student="root", lab=""),
     ]
