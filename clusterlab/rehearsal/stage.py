@@ -51,6 +51,10 @@ class Request:
 
     def __post_init__(self) -> None:
         problems = []
+        if Path(self.out).exists() and any(Path(self.out).iterdir()):
+            problems.append(
+                Problem(path="--out", message=f"{self.out}: is not empty; allowed: a new or an empty folder")
+            )
         if self.place not in PLACES:
             problems.append(Problem(path="--on", message=f"{self.place!r}; allowed: {', '.join(PLACES)}"))
         if not 1 <= self.num_clusters <= MAX_CLUSTERS:

@@ -36,6 +36,12 @@ def test_parts_that_do_not_go_together_are_refused(values: dict[str, object], wr
     assert str(caught.value).startswith(wrong)
 
 
+def test_a_folder_with_another_rehearsal_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rehearsal.json").write_text("{}")
+    with pytest.raises(InputError, match=r"--out: .* is not empty"):
+        request(out=str(tmp_path))
+
+
 def test_a_stage_is_gone_after_use_whatever_happened(tmp_path: Path) -> None:
     def play() -> None:
         with _stage(tmp_path) as stage:
