@@ -83,7 +83,27 @@ class LocalSlurm:
                 neighbours={other: at for other, at in ADDRESSES.items() if other != name},
             )
             self.hosts[name].start()
-        self._wait_until_idle()
+        self.wait_until_idle()
+
+    def wait_until_idle(self) -> None:
+        """Wait for both nodes.
+
+        Raises:
+            ClusterlabError: a machine ended, or they are not idle within `READY_SECONDS`.
+        """
+        nodes = sorted(name for name in ADDRESSES if name != LOGIN)
+        deadline = time.monotonic() + READY_SECONDS
+        states = ""
+        while time.monotonic() < deadline:
+            dead = [name for name, host in self.hosts.items() if not host.running]
+            if dead:
+                raise ClusterlabError(f"slurm: {', '.join(dead)} ended: {self._said(dead)}")
+            states = self.hosts[LOGIN].run("sinfo", "-hN", "-o", "%N %t", check=False).stdout
+            if sorted(states.splitlines()) == [f"{node} idle" for node in nodes]:
+                return
+            time.sleep(0.2)
+        seen = ", ".join(states.splitlines()) or "the controller does not answer"
+        raise ClusterlabError(f"slurm: not ready within {READY_SECONDS} s: {seen}: {self._said(list(ADDRESSES))}")
 
     def stop(self) -> None:
         """Cut the power of all its machines, and delete their disks."""
@@ -112,6 +132,11 @@ class LocalSlurm:
         """Slurm's own record of the jobs that have ended."""
         return self.hosts[LOGIN].run("cat", JOB_RECORDS, check=False).stdout
 
+    def configuration(self, name: str) -> str:
+        """A file of its configuration, filled in."""
+        text = (SITE / name).read_text().replace("@PARTITION@", self.centre.partition or PARTITION)
+        return text.replace("@GPU@", self.accelerator.lower())
+
     def _shared_home(self) -> Path:
         home = self.folder / "home"
         home.mkdir(parents=True, exist_ok=True)
@@ -123,8 +148,7 @@ class LocalSlurm:
         for folder in (slurm, site / "usr/local/bin", site / "usr/local/lib"):
             folder.mkdir(parents=True)
         for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
-            text = (SITE / name).read_text().replace("PARTITION", self.centre.partition or PARTITION)
-            (slurm / name).write_text(text.replace("GPU", self.accelerator.lower()))
+            (slurm / name).write_text(self.configuration(name))
         for number in range(GPUS_PER_NODE):
             os.mknod(slurm / f"gpu{number}", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
         for name in ("task-prolog", "record-job"):
@@ -133,21 +157,6 @@ class LocalSlurm:
         shutil.copy(_uv(self.layers), site / "usr/local/lib/uv")
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
         shutil.copy(key.with_suffix(".pub"), slurm / "key.pub")
-
-    def _wait_until_idle(self) -> None:
-        nodes = sorted(name for name in ADDRESSES if name != LOGIN)
-        deadline = time.monotonic() + READY_SECONDS
-        states = ""
-        while time.monotonic() < deadline:
-            dead = [name for name, host in self.hosts.items() if not host.running]
-            if dead:
-                raise ClusterlabError(f"slurm: {', '.join(dead)} ended: {self._said(dead)}")
-            states = self.hosts[LOGIN].run("sinfo", "-hN", "-o", "%N %t", check=False).stdout
-            if sorted(states.splitlines()) == [f"{node} idle" for node in nodes]:
-                return
-            time.sleep(0.2)
-        seen = ", ".join(states.splitlines()) or "the controller does not answer"
-        raise ClusterlabError(f"slurm: not ready within {READY_SECONDS} s: {seen}: {self._said(list(ADDRESSES))}")
 
     def _said(self, names: Sequence[str]) -> str:
         """The last lines of the machines' logs."""

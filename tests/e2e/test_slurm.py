@@ -16,12 +16,15 @@ def steps(record: dict[str, Any]) -> dict[str, Any]:
     return {step["name"]: step for step in record["steps"]}
 
 
-def test_a_lab_is_launched_on_slurm_checked_and_taken_down(rehearse: Rehearse, repository: Path) -> None:
+def test_labs_on_two_nodes_are_launched_side_by_side_checked_and_taken_down(
+    rehearse: Rehearse, repository: Path
+) -> None:
+    spoil(repository / "labs" / "echo.yaml", "workdir: .\n", "workdir: .\n\nnum_nodes: 2\n")
     code, record, said = rehearse("labs/echo.yaml", "--on", "slurm", "--clusters", "2")
     assert (code, record["verdict"]) == (0, "PASS"), said
     found = steps(record)
     assert found["Slurm gave what the lab asks for"]["notes"] == [
-        "2 jobs: 1 nodes, 4 CPUs, 1 L4 a node (no GPU is in a node)"
+        "2 jobs: 2 nodes, 8 CPUs, 1 L4 a node (no GPU is in a node)"
     ]
     (row,) = found["usage by student and lab, from Slurm's record"]["notes"]
     assert row.startswith("rehearsal x echo: 2 jobs, ")

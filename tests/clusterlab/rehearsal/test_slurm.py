@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from clusterlab.catalog import Catalog
-from clusterlab.errors import InputError
+from clusterlab.errors import ClusterlabError, InputError
 from clusterlab.lab import Lab
 from clusterlab.rehearsal import on_slurm
-from clusterlab.rehearsal.slurm import SITE, LocalSlurm
+from clusterlab.rehearsal.host import Host
+from clusterlab.rehearsal.slurm import GPUS_PER_NODE, JOB_RECORDS, SITE, LocalSlurm
 from clusterlab.rehearsal.steps import StepError
 from clusterlab.slurm.centre import PATH, Centre
 from clusterlab.slurm.usage import Cluster, SlurmJob
@@ -37,6 +38,27 @@ def test_the_local_one_is_the_centre_but_for_where_it_is(tmp_path: Path) -> None
         assert getattr(slurm.here, name) == getattr(centre(), name)
     assert slurm.here.login.identity_file == str(tmp_path / "key")
     assert slurm.here.infra == centre().infra
+
+
+def test_its_nodes_have_the_accelerator_and_its_partition_the_centres_name(tmp_path: Path) -> None:
+    named = dataclasses.replace(centre(), partition="gpu")
+    slurm = LocalSlurm(folder=tmp_path, layers=[], centre=named, accelerator="A100-80GB")
+    text = slurm.configuration("slurm.conf")
+    assert f"Gres=gpu:a100-80gb:{GPUS_PER_NODE}" in text
+    assert "PartitionName=gpu Nodes=" in text
+    assert f"Type=a100-80gb File=/etc/slurm/gpu[0-{GPUS_PER_NODE - 1}]" in slurm.configuration("gres.conf")
+    assert f'scontrol --oneliner --details show job "$SLURM_JOB_ID" >> {JOB_RECORDS}' in slurm.configuration(
+        "record-job"
+    )
+
+
+def test_a_machine_that_ends_as_it_boots_is_one_clear_error(tmp_path: Path) -> None:
+    slurm = LocalSlurm(folder=tmp_path, layers=[], centre=centre(), accelerator="L4")
+    (tmp_path / "n1").mkdir()
+    (tmp_path / "n1" / "log").write_text("munged: started\nslurmd: fatal: no cgroup\n")
+    slurm.hosts["n1"] = Host(name="n1", folder=tmp_path / "n1", layers=[], address="10.77.0.11", start_script="")
+    with pytest.raises(ClusterlabError, match=r"slurm: n1 ended: n1: munged: started / slurmd: fatal: no cgroup"):
+        slurm.wait_until_idle()
 
 
 def test_an_accelerator_is_chosen_that_the_centre_has_and_every_lab_takes(lab: Lab) -> None:
@@ -70,6 +92,14 @@ def test_what_slurm_gave_is_what_the_lab_asks_for(lab: Lab, values: dict[str, ob
     with pytest.raises(StepError) as caught:
         on_slurm.check_allocated([job], [CLUSTER], lab)
     assert wrong in str(caught.value)
+
+
+def test_each_of_several_nodes_has_what_the_lab_asks_for(lab: Lab) -> None:
+    two = dataclasses.replace(lab, num_nodes=2)
+    job = dataclasses.replace(JOB, num_nodes=2, num_cpus=8, gpus={"l4": 2})
+    assert on_slurm.check_allocated([job], [CLUSTER], two).startswith("1 jobs: 2 nodes, 8 CPUs, 1 L4 a node")
+    with pytest.raises(StepError, match="Slurm gave 4 CPUs"):
+        on_slurm.check_allocated([dataclasses.replace(job, num_cpus=4)], [CLUSTER], two)
 
 
 def test_usage_is_that_of_the_rehearsed_clusters(lab: Lab) -> None:
