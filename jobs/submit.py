@@ -129,20 +129,26 @@ def _mark_stopped(folder: Path) -> None:
 
 
 def _fetch_record(folder: Path, asked: Asked, output_end: str) -> None:
-    """Write the record here where the node has another disk: the last line that a job prints is its record."""
+    """Write the record here where the node has another disk: the last thing that a job prints is its record.
+
+    What its workers say reaches the output late, so lines of theirs may come after it.
+    """
     if (folder / RECORD).exists() and Run.load(folder).status is not Status.RUNNING:
         return
-    lines = [line for line in output_end.splitlines() if line.strip()]
-    try:
-        run = Run.of(json.loads(lines[-1])) if lines else None
-    except (ValueError, TypeError, KeyError):
-        return
-    if run is not None and run.fingerprint == asked.fingerprint:
-        run.save(folder)
+    for line in reversed(output_end.splitlines()):
+        try:
+            run = Run.of(json.loads(line))
+        except (ValueError, TypeError, KeyError):
+            continue
+        if run.fingerprint == asked.fingerprint:
+            run.save(folder)
+            return
 
 
 def _raise_failure(name: str, details: Any, folder: Path) -> None:
     if details.status == "SUCCEEDED":
+        if not (folder / RECORD).exists():
+            raise ClusterlabError(f"jobs.{name}: succeeded, but its record did not come back to {folder}")
         return
     if details.status == "STOPPED":
         raise KeyboardInterrupt

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import shlex
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from clusterlab.run import METRICS, RECORD, Run, Status, find_runs
+from clusterlab.errors import ClusterlabError
+from clusterlab.run import METRICS, RECORD, Asked, Run, Status, find_runs
 from jobs.launch.cluster import Cluster
 from jobs.launch.embedded import Embedded, embedded_ray
+from jobs.submit import _fetch_record, _raise_failure
 from tests.repository import MARK, copy_repository, marked, no_process_left, wait_until
 
 TAGS = "course=llm-2026,lab=echo,student=ana"
@@ -238,3 +241,21 @@ def test_a_folder_that_another_run_uses_is_left_alone(
     assert returned == 5
     assert "another run is using it" in errors
     assert not (tmp_path / RECORD).exists()
+
+
+def test_a_record_comes_back_though_a_worker_spoke_after_it(tmp_path: Path) -> None:
+    asked = Asked(lab="echo", job="echo", config={}, code="c", lock="l", revisions={})
+    record = Run(
+        run_id="r", fingerprint=asked.fingerprint, asked=asked, tags={}, status=Status.SUCCEEDED, started="2026-11-25"
+    )
+    output = f"hello 1\n{json.dumps(dataclasses.asdict(record))}\n(_Worker pid=5) a warning, late\n[1]\n"
+    _fetch_record(tmp_path, asked, output)
+    assert Run.load(tmp_path) == record
+
+
+def test_a_job_that_ends_well_without_a_record_is_an_error(tmp_path: Path) -> None:
+    class Details:
+        status = "SUCCEEDED"
+
+    with pytest.raises(ClusterlabError, match="its record did not come back"):
+        _raise_failure("echo", Details(), tmp_path)
