@@ -17,7 +17,8 @@ from typing import Any
 
 from clusterlab.rehearsal import account
 from clusterlab.rehearsal.faults import Fault
-from clusterlab.rehearsal.on_cloud import Cluster, Scene, check_nothing_left, check_record, check_tags
+from clusterlab.rehearsal.launch import Cluster, check_record
+from clusterlab.rehearsal.on_cloud import Scene, check_nothing_left, check_tags
 from clusterlab.rehearsal.steps import StepError
 from clusterlab.run import RECORD, Run
 

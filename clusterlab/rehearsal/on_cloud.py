@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clusterlab.catalog import Catalog, Row
-from clusterlab.config import Scale
-from clusterlab.document import Document
 from clusterlab.lab import Lab
 from clusterlab.rehearsal import account
 from clusterlab.rehearsal.client import SkyPilot
 from clusterlab.rehearsal.cloud import ENDPOINT, REGION, EmulatedCloud
 from clusterlab.rehearsal.faults import Fault, Injector
+from clusterlab.rehearsal.launch import SHARED, STUDENT, Cluster, check_record, side_by_side, times
 from clusterlab.rehearsal.prices import write_skypilot_catalog
-from clusterlab.rehearsal.stage import Request
+from clusterlab.rehearsal.stage import Request, Stage
 from clusterlab.rehearsal.steps import StepError, Steps
-from clusterlab.report import entry
-from clusterlab.run import Run, Status, find_runs
-from clusterlab.tags import Tags
 
-STUDENT = "rehearsal"
-SHARED = "sky.yaml"
-"""The task that is no lab: the class's shared cluster."""
 CREDENTIALS = {
     "AWS_ENDPOINT_URL": ENDPOINT,
     "AWS_ACCESS_KEY_ID": "rehearsal",
@@ -35,20 +27,6 @@ CREDENTIALS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 """With which everything here, boto3 and SkyPilot, reaches the emulated cloud and no other."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cluster:
-    """A lab that is to be launched under a name."""
-
-    name: str
-    lab: Lab
-
-    def launch_arguments(self) -> list[str]:
-        """What comes after `sky launch -y -c NAME`, or after `sky jobs launch -y -n NAME`."""
-        secrets = Document.load(self.lab.path, []).mapping_at("secrets")
-        given = [argument for name in secrets for argument in ("--secret", f"{name}=none")]
-        return [str(self.lab.path), "--env", f"SCALE={Scale.TINY}", *given]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +40,7 @@ class Scene:
     out: Path
 
 
-def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, *, layers: Sequence[Path], disks: Path) -> None:
+def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, stage: Stage) -> None:
     """Play every step; the first that is not as it must be ends it.
 
     Raises:
@@ -71,7 +49,7 @@ def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, *, layers: 
     """
     labs = [Lab.load(Path(lab)) for lab in request.labs if lab != SHARED]
     injector = Injector(fault=request.fault, seed=request.seed)
-    cloud = EmulatedCloud(folder=disks, layers=layers, cache=disks.parents[2] / "cache", injector=injector)
+    cloud = EmulatedCloud(folder=stage.disks, layers=stage.layers, cache=stage.cache, injector=injector)
     managed = request.fault in (Fault.PREEMPT, Fault.KILL_CONTROLLER)
     # What the course's policy asks for: who launches, and where the runs of a job are kept that loses its machine.
     course = {"CLUSTERLAB_STUDENT": STUDENT} | ({"CLUSTERLAB_BUCKET": account.BUCKET} if managed else {})
@@ -154,26 +132,6 @@ def check_result(scene: Scene, cluster: Cluster) -> str:
     return check_record(target, cluster.lab)
 
 
-def check_record(folder: Path, lab: Lab) -> str:
-    """Hold the one run below a folder against its lab's expectations.
-
-    Raises:
-        StepError: there is not one run, it did not succeed, or a metric is outside its range.
-    """
-    runs = list(find_runs(folder))
-    if len(runs) != 1:
-        raise StepError(f"{folder}: {len(runs)} runs; expected one")
-    where, run = runs[0]
-    if run.status is not Status.SUCCEEDED:
-        raise StepError(f"{where}: the run is {run.status}: {run.error}")
-    results = [result for result in entry(where, run, lab).results if result.verdict]
-    failed = [str(result) for result in results if result.verdict == "FAIL"]
-    if failed:
-        raise StepError(f"{where}: outside what the lab expects: {'; '.join(failed)}")
-    _same_tags(run, lab)
-    return f"{len(results)} of {len(results)} expectations met; fingerprint {run.fingerprint[:8]}"
-
-
 def check_tags(lab: Lab) -> str:
     """Whether everything billed carries every cost tag.
 
@@ -250,25 +208,8 @@ def check_fault(scene: Scene, fault: Fault) -> str:
     return "; ".join(injected)
 
 
-def _same_tags(run: Run, lab: Lab) -> None:
-    tags = Tags(**{key.replace("-", "_"): value for key, value in run.tags.items()})
-    if (tags.course, tags.lab, tags.student) != (lab.resources.labels["course"], lab.name, STUDENT):
-        raise StepError(f"run.json has other tags: {tags.format()}")
-
-
 def _row(catalog: Catalog, shape: str) -> Row:
     found = next((row for row in catalog.rows if (row.cloud, row.name) == ("aws", shape)), None)
     if found is None:
         raise StepError(f"{shape}: launched, but not in the catalog")
     return found
-
-
-def side_by_side(clusters: Sequence[Cluster], act: Callable[[Cluster], object]) -> None:
-    """Do something with each cluster, all at once."""
-    with ThreadPoolExecutor(max_workers=len(clusters)) as pool:
-        list(pool.map(act, clusters))
-
-
-def times(clusters: Sequence[Cluster]) -> str:
-    """What a step's name says of several clusters."""
-    return f" ({len(clusters)} side by side)" if len(clusters) > 1 else ""

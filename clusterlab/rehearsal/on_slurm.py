@@ -12,12 +12,12 @@ from pathlib import Path
 from clusterlab.catalog import Catalog
 from clusterlab.errors import InputError, Problem
 from clusterlab.lab import Lab
-from clusterlab.rehearsal import on_cloud
+from clusterlab.rehearsal import launch
 from clusterlab.rehearsal.client import SkyPilot
-from clusterlab.rehearsal.on_cloud import STUDENT, check_record
+from clusterlab.rehearsal.launch import STUDENT, check_record
 from clusterlab.rehearsal.prices import write_skypilot_catalog
 from clusterlab.rehearsal.slurm import LocalSlurm
-from clusterlab.rehearsal.stage import Request
+from clusterlab.rehearsal.stage import Request, Stage
 from clusterlab.rehearsal.steps import StepError, Steps
 from clusterlab.slurm.centre import PATH, Centre
 from clusterlab.slurm.usage import Cluster, SlurmJob, usage
@@ -36,18 +36,18 @@ class Scene:
     out: Path
 
 
-def rehearse_on_slurm(request: Request, steps: Steps, sky: SkyPilot, *, layers: Sequence[Path], disks: Path) -> None:
+def rehearse_on_slurm(request: Request, steps: Steps, sky: SkyPilot, stage: Stage) -> None:
     """Play every step; the first that is not as it must be ends it.
 
     Raises:
         StepError: that step, with what was seen.
         InputError: a lab or `clusters/slurm.yaml` cannot be read, or no accelerator of the centre suits every lab.
     """
-    if on_cloud.SHARED in request.labs:
-        raise InputError(Problem(path=on_cloud.SHARED, message="can be rehearsed on the cloud only; allowed: labs"))
+    if launch.SHARED in request.labs:
+        raise InputError(Problem(path=launch.SHARED, message="can be rehearsed on the cloud only; allowed: labs"))
     labs, catalog = [Lab.load(Path(lab)) for lab in request.labs], Catalog.load()
     centre = Centre.load(sky.root / PATH, catalog)
-    slurm = LocalSlurm(folder=disks, layers=layers, centre=centre, accelerator=accelerator(centre, labs))
+    slurm = LocalSlurm(folder=stage.disks, layers=stage.layers, centre=centre, accelerator=accelerator(centre, labs))
     sky = replace(sky, variables=dict(sky.variables) | {"CLUSTERLAB_STUDENT": STUDENT})
     scene = Scene(steps=steps, sky=sky, slurm=slurm, out=Path(request.out))
     with ExitStack() as stack:
@@ -64,7 +64,7 @@ def rehearse_on_slurm(request: Request, steps: Steps, sky: SkyPilot, *, layers: 
                 raise StepError(f"`sky api start` ended with {api.returncode}:\n{said.strip()[-1000:]}")
         for lab in labs:
             names = [f"{lab.name}-{number}" for number in range(1, request.num_clusters + 1)]
-            _rehearse_lab(scene, [on_cloud.Cluster(name=name, lab=lab) for name in names])
+            _rehearse_lab(scene, [launch.Cluster(name=name, lab=lab) for name in names])
 
 
 def accelerator(centre: Centre, labs: Sequence[Lab]) -> str:
@@ -88,10 +88,10 @@ def _tell_skypilot(sky: SkyPilot, centre: Centre) -> None:
     sky.configure(centre.skypilot_config())
 
 
-def _rehearse_lab(scene: Scene, clusters: Sequence[on_cloud.Cluster]) -> None:
+def _rehearse_lab(scene: Scene, clusters: Sequence[launch.Cluster]) -> None:
     lab, infra = clusters[0].lab, scene.slurm.centre.infra
-    with scene.steps.step(f"sky launch {lab.path} --infra {infra}{on_cloud.times(clusters)}"):
-        on_cloud.side_by_side(clusters, lambda each: _launch(scene, each))
+    with scene.steps.step(f"sky launch {lab.path} --infra {infra}{launch.times(clusters)}"):
+        launch.side_by_side(clusters, lambda each: _launch(scene, each))
     with scene.steps.step("run.json comes back, its result as expected") as step:
         for each in clusters:
             target = scene.out / each.name
@@ -100,7 +100,7 @@ def _rehearse_lab(scene: Scene, clusters: Sequence[on_cloud.Cluster]) -> None:
     with scene.steps.step("Slurm gave what the lab asks for") as step:
         known = _known(scene.sky, clusters)
         step.notes.append(check_allocated(SlurmJob.parse(_jobs(scene.slurm)), known, lab))
-    with scene.steps.step(f"sky down{on_cloud.times(clusters)}"):
+    with scene.steps.step(f"sky down{launch.times(clusters)}"):
         scene.sky.run("down", "-y", *(each.name for each in clusters))
     with scene.steps.step("no job is left") as step:
         _wait_for_empty_queue(scene.slurm)
@@ -109,7 +109,7 @@ def _rehearse_lab(scene: Scene, clusters: Sequence[on_cloud.Cluster]) -> None:
         step.notes += check_usage(SlurmJob.parse(scene.slurm.job_records()), known, lab)
 
 
-def _launch(scene: Scene, cluster: on_cloud.Cluster) -> None:
+def _launch(scene: Scene, cluster: launch.Cluster) -> None:
     infra = scene.slurm.centre.infra
     scene.sky.run("launch", "-y", "-c", cluster.name, *cluster.launch_arguments(), "--infra", infra)
 
@@ -157,7 +157,7 @@ def check_usage(jobs: Sequence[SlurmJob], clusters: Sequence[Cluster], lab: Lab)
     return [str(row) for row in rows]
 
 
-def _known(sky: SkyPilot, clusters: Sequence[on_cloud.Cluster]) -> list[Cluster]:
+def _known(sky: SkyPilot, clusters: Sequence[launch.Cluster]) -> list[Cluster]:
     """The clusters, as SkyPilot has them on record."""
     names = {each.name for each in clusters}
     said = sky.run("status", "--output", "json")

@@ -15,7 +15,8 @@ from clusterlab.document import Document
 from clusterlab.errors import UnreachableError
 from clusterlab.lab import Lab
 from clusterlab.rehearsal import account
-from clusterlab.rehearsal.on_cloud import SHARED, STUDENT, Scene, check_nothing_left, check_record, check_tags_of
+from clusterlab.rehearsal.launch import SHARED, STUDENT, check_record
+from clusterlab.rehearsal.on_cloud import Scene, check_nothing_left, check_tags_of
 from clusterlab.rehearsal.steps import StepError
 from clusterlab.tags import Tags
 

@@ -29,6 +29,40 @@ MAX_CLUSTERS = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """The folder of one rehearsal while it runs, in the store of all of them."""
+
+    folder: Path
+    layers: tuple[Path, ...]
+    """Of the hosts' root, the upper ones first."""
+
+    @property
+    def home(self) -> Path:
+        """SkyPilot's home."""
+        return self.folder / "home"
+
+    @property
+    def disks(self) -> Path:
+        """Where each host has what is its own."""
+        return self.folder / "disks"
+
+    @property
+    def wheels(self) -> Path:
+        """What SkyPilot builds of itself for its nodes; kept."""
+        return self.folder.parents[1] / "wheels"
+
+    @property
+    def cache(self) -> Path:
+        """What jobs make once, the models that they pretrain say; kept."""
+        return self.folder.parents[1] / "cache"
+
+    @property
+    def wheelhouse(self) -> Path:
+        """The packages in the image that SkyPilot installs on its nodes."""
+        return next(layer for layer in self.layers if layer.name.startswith("sky-")) / "opt/wheelhouse"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """What is to be rehearsed.
 
