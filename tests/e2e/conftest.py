@@ -61,8 +61,8 @@ def repository(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "clusters", folder / "clusters")
     for lock in (ROOT / "images").iterdir():
         shutil.copy(lock, folder / "images")
-    (folder / ".venv" / "train").mkdir(parents=True)
-    shutil.copy(ROOT / ".venv/train/requirements.txt", folder / ".venv" / "train")
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "train").symlink_to(ROOT / ".venv/train")
     (folder / ".gitignore").write_text(".venv/\nrehearsals/\nruns/\n")
     if (ROOT / ".sky.yaml").exists():
         shutil.copy(ROOT / ".sky.yaml", folder)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clusterlab.rehearsal.steps import RECORD
+from tests.clusterlab.conftest import spoil
+from tests.repository import ROOT
 
 Rehearse = Callable[..., tuple[int, dict[str, Any], str]]
 
@@ -24,7 +29,8 @@ def steps(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_lab_is_launched_checked_and_taken_down(rehearse: Rehearse, repository: Path) -> None:
-    code, record, said = rehearse("labs/echo.yaml")
+    with _taken(46580), _taken(5000):
+        code, record, said = rehearse("labs/echo.yaml")
     assert (code, record["verdict"]) == (0, "PASS"), said
     found = steps(record)
     assert found["every machine and disk carries the cost tags"]["notes"][0].startswith("1 instances, 1 volumes")
@@ -35,6 +41,23 @@ def test_a_lab_is_launched_checked_and_taken_down(rehearse: Rehearse, repository
     assert values["status"] == "succeeded"
     assert values["tags"]["student"] == "rehearsal"
     assert values["provenance"]["python"].startswith("3.11.")
+
+
+def test_a_lab_of_two_nodes_has_one_ray(rehearse: Rehearse, repository: Path) -> None:
+    spoil(repository / "labs" / "echo.yaml", "workdir: .\n", "workdir: .\n\nnum_nodes: 2\n")
+    code, record, said = rehearse("labs/echo.yaml")
+    assert (code, record["verdict"]) == (0, "PASS"), said
+    assert steps(record)["machines are those that the lab asks for"]["notes"][0].startswith("2 launched, each once")
+
+
+def test_a_lab_is_sent_to_the_class_s_shared_cluster(rehearse: Rehearse, repository: Path) -> None:
+    shutil.copy(ROOT / "sky.yaml", repository)
+    for path in ROOT.glob("labs/allreduce.*"):
+        shutil.copy(path, repository / "labs")
+    code, record, said = rehearse("sky.yaml")
+    assert (code, record["verdict"]) == (0, "PASS"), said
+    sent = next(step for step in record["steps"] if "through a tunnel" in step["name"])
+    assert sent["notes"][0].startswith("4 of 4 expectations met")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +131,13 @@ def test_a_task_that_the_policy_refuses_is_one_clear_error(rehearse: Rehearse, r
     code, record, said = rehearse("labs/echo.yaml")
     assert code == 1, said
     assert "ports" in record["steps"][-1]["notes"][0]
+
+
+@contextmanager
+def _taken(port: int) -> Iterator[None]:
+    """Listen on a port of this machine that a rehearsal has in its own network: it must not care."""
+    with socket.create_server(("127.0.0.1", port)):
+        yield
 
 
 def _wait_for_step(path: Path, name: str) -> None:
