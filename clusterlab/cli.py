@@ -5,8 +5,6 @@ Each verb imports what it needs when it runs, so that `--help` answers at once.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -85,8 +83,9 @@ def check(labs: Labs = None, json: Json = False) -> None:
     from clusterlab import skypilot
     from clusterlab.check import all_paths
     from clusterlab.check import check as find_problems
+    from clusterlab.repository import enter
 
-    root, paths = _enter(labs or [])
+    root, paths = enter(labs or [])
     paths = paths or all_paths(Path("labs"))
     if not paths:
         raise InputError(Problem(path="labs", message="has no lab"))
@@ -115,10 +114,11 @@ def plan(labs: Labs = None, json: Json = False) -> None:
     from clusterlab.catalog import Catalog
     from clusterlab.lab import lab_paths
     from clusterlab.plan import plan as plan_lab
+    from clusterlab.repository import enter, load_labs
 
-    _, paths = _enter(labs or [])
+    _, paths = enter(labs or [])
     catalog, today = Catalog.load(), datetime.now(UTC).date()
-    loaded = _load(paths or lab_paths(Path("labs")))
+    loaded = load_labs(paths or lab_paths(Path("labs")))
     plans = [plan_lab(lab, catalog, today=today) for lab in loaded]
     if json:
         _print_json({"plans": [each.as_json() for each in plans]})
@@ -149,14 +149,15 @@ def run(
 
     Exits with 1 where the job failed or a result is outside what the lab expects. Progress goes to stderr with --json.
     """
-    from clusterlab.config import parse
+    from clusterlab.config import from_options, parse
     from clusterlab.job import Job
     from clusterlab.local import run_lab
+    from clusterlab.repository import enter, load_labs
     from clusterlab.tags import Tags
 
-    root, (path, *given) = _enter([lab, *([runs] if runs else [])])
-    (loaded,) = _load([path])
-    envs = loaded.envs | _envs(env or [], scale)
+    root, (path, *given) = enter([lab, *([runs] if runs else [])])
+    (loaded,) = load_labs([path])
+    envs = loaded.envs | from_options(env or [], scale)
     parse(Job.load(loaded.job, root=root, path=str(loaded.path)).config_type, envs, path="--env")
     tags = Tags(course=loaded.resources.labels.get("course", "local"), lab=loaded.name, student=student)
     console, runs_folder = _console(stderr=json), given[0] if given else Path("runs")
@@ -172,8 +173,9 @@ def report(runs: Runs = None, json: Json = False) -> None:
     Exits with 1 where a finished run fails an expectation, with 2 where a record cannot be read.
     """
     from clusterlab.report import read_runs, render
+    from clusterlab.repository import enter
 
-    root, given = _enter([runs] if runs else [])
+    root, given = enter([runs] if runs else [])
     folder = given[0] if given else Path("runs")
     if given and not folder.is_dir():
         raise InputError(Problem(path=str(folder), message="no such folder; allowed: a folder of runs"))
@@ -216,39 +218,46 @@ def rehearse(
     """
     from clusterlab.lab import lab_paths
     from clusterlab.rehearsal.faults import Fault
+    from clusterlab.rehearsal.launch import SHARED
     from clusterlab.rehearsal.stage import Request, new_folder
     from clusterlab.rehearsal.stage import rehearse as play
-    from clusterlab.rehearsal.steps import RECORD, table
+    from clusterlab.repository import enter, load_labs
 
-    if fault is not None and fault not in list(Fault):
-        raise InputError(Problem(path="--fault", message=f"{fault!r}; allowed: {', '.join(Fault)}"))
-    root, given = _enter([*(labs or []), *([out] if out else [])])
+    root, given = enter([*(labs or []), *([out] if out else [])])
     paths = given[: len(labs or [])] or lab_paths(Path("labs"))
-    _load(path for path in paths if path != Path("sky.yaml"))
-    folder = root / given[-1] if out else new_folder(root)
+    load_labs(path for path in paths if path != Path(SHARED))
     request = Request(
         root=str(root),
         labs=tuple(map(str, paths)),
-        out=str(folder),
+        out=str(root / given[-1] if out else new_folder(root)),
         place=on,
-        fault=Fault(fault) if fault else None,
+        fault=Fault.parse(fault) if fault else None,
         seed=seed,
         num_clusters=clusters,
         quiet=json,
     )
     code = play(request, _console(stderr=json))
-    if (folder / RECORD).exists():
-        from json import loads
-
-        record = loads((folder / RECORD).read_text())
-        if json:
-            _print_json(record)
-        else:
-            console = _console()
-            console.print(table(record))
-            console.print(f"record  {(folder / RECORD).relative_to(root) if folder.is_relative_to(root) else folder}")
+    _show_rehearsal(Path(request.out), json=json)
     if code:
         raise typer.Exit(code)
+
+
+def _show_rehearsal(folder: Path, *, json: bool) -> None:
+    """The record of a rehearsal, if it came as far as to have one."""
+    from json import loads
+
+    from clusterlab.rehearsal.steps import RECORD, table
+
+    path = folder / RECORD
+    if not path.exists():
+        return
+    record = loads(path.read_text())
+    if json:
+        _print_json(record)
+        return
+    console = _console()
+    console.print(table(record))
+    console.print(f"record  {path}", highlight=False, soft_wrap=True)
 
 
 def _show_run(lab: Lab, folder: Path, record: Run, *, json: bool) -> None:
@@ -279,58 +288,6 @@ def _planned_at_single(lab: Lab) -> str | None:
 
     estimate = plan_lab(lab, Catalog.load(), today=datetime.now(UTC).date()).at(Scale.SINGLE)
     return dollars(estimate.expected.usd) if estimate else None
-
-
-def _envs(pairs: list[str], scale: Scale | None) -> dict[str, str]:
-    """The values given by `--env`, and SCALE."""
-    envs: dict[str, str] = {}
-    problems = []
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            problems.append(Problem(path="--env", key=pair, message="not a setting; allowed: KEY=VALUE"))
-            continue
-        if key in envs:
-            problems.append(Problem(path="--env", key=key, message="is given twice; allowed: once"))
-        envs[key] = value
-    if scale and envs.get("SCALE", scale) != scale:
-        message = f"{envs['SCALE']!r}, but --scale is {scale}; allowed: one of the two"
-        problems.append(Problem(path="--env", key="SCALE", message=message))
-    if problems:
-        raise InputError(problems)
-    return {"SCALE": str(scale or Scale.TINY)} | envs
-
-
-def _enter(paths: Iterable[Path]) -> tuple[Path, list[Path]]:
-    """Make the root of the repository the working folder, and name every path from there.
-
-    Raises:
-        InputError: the working folder is in no repository.
-    """
-    here = Path.cwd()
-    root = next((each for each in (here, *here.parents) if (each / "labs").is_dir() and (each / "jobs").is_dir()), None)
-    if root is None:
-        message = "not in a repository of labs; allowed: a folder that has labs/ and jobs/, or one below it"
-        raise InputError(Problem(path=str(here), message=message))
-    os.chdir(root)
-    absolute = [Path(os.path.abspath(here / path)) for path in paths]  # noqa: PTH100 (keeps links)
-    return root, [path.relative_to(root) if path.is_relative_to(root) else path for path in absolute]
-
-
-def _load(paths: Iterable[Path]) -> list[Lab]:
-    """Read labs; the faults of all of them in one go."""
-    from clusterlab.lab import Lab
-
-    labs: list[Lab] = []
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            labs.append(Lab.load(path))
-        except InputError as error:
-            problems += error.problems
-    if problems:
-        raise InputError(problems)
-    return labs
 
 
 def _console(*, stderr: bool = False) -> Console:

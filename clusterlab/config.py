@@ -93,6 +93,26 @@ def from_flags(config_type: type[C], flags: Sequence[str]) -> C:
     return parse(config_type, values, path="flags")
 
 
+def from_options(pairs: list[str], scale: Scale | None) -> dict[str, str]:
+    """The values given by `--env`, and SCALE."""
+    envs: dict[str, str] = {}
+    problems = []
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            problems.append(Problem(path="--env", key=pair, message="not a setting; allowed: KEY=VALUE"))
+            continue
+        if key in envs:
+            problems.append(Problem(path="--env", key=key, message="is given twice; allowed: once"))
+        envs[key] = value
+    if scale and envs.get("SCALE", scale) != scale:
+        message = f"{envs['SCALE']!r}, but --scale is {scale}; allowed: one of the two"
+        problems.append(Problem(path="--env", key="SCALE", message=message))
+    if problems:
+        raise InputError(problems)
+    return {"SCALE": str(scale or Scale.TINY)} | envs
+
+
 def _fields(config_type: type[Any]) -> dict[str, dataclasses.Field[Any]]:
     return {field.name.upper(): field for field in dataclasses.fields(config_type)}
 

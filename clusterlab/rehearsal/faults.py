@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from clusterlab.errors import InputError, Problem
+
 
 class Fault(StrEnum):
     """What may go wrong in a rehearsal."""
@@ -23,6 +25,19 @@ class Fault(StrEnum):
     """What watches over a managed job is killed: its controller, and the API server in which that lives."""
     OUTAGE = "outage"
     """The cloud is gone once it has a machine; from this nothing recovers, and the rehearsal has to say so."""
+
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """The fault of this name.
+
+        Raises:
+            InputError: there is none.
+        """
+        try:
+            return cls(text)
+        except ValueError:
+            message = f"{text!r}; allowed: {', '.join(cls)}"
+            raise InputError(Problem(path="--fault", message=message)) from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
