@@ -201,7 +201,9 @@ def rehearse(
     on: Annotated[str, typer.Option(metavar="PLACE", help="The emulated `cloud`, or a `slurm` of its own.")] = "cloud",
     fault: Annotated[
         str | None,
-        typer.Option(help="Let this go wrong: preempt, capacity, throttle, api-500, kill-controller or outage."),
+        typer.Option(
+            help="Let this go wrong; docs/rehearsal.md has the names and what must follow.", show_default=False
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Chooses which calls to the cloud fail.")] = 0,
     clusters: Annotated[int, typer.Option(help="How many of each lab are launched side by side.")] = 1,

@@ -20,7 +20,9 @@ class Fault(StrEnum):
     THROTTLE = "throttle"
     """The cloud answers that there were too many calls."""
     API_500 = "api-500"
-    """The cloud fails inside: before it has done something, and after it has, its answer lost."""
+    """The cloud fails inside: before it has launched something, and after it has ended something."""
+    LOST_ANSWER = "lost-answer"
+    """A machine is launched, and nobody hears of it."""
     KILL_CONTROLLER = "kill-controller"
     """What watches over a managed job is killed: its controller, and the API server in which that lives."""
     OUTAGE = "outage"
@@ -87,8 +89,10 @@ class Injector:
     def _of(self, action: str, number: int, zone: str | None) -> Reply | None:
         if self.fault is Fault.THROTTLE:
             return THROTTLED if number in self._hit(action) else None
-        if self.fault is Fault.API_500 and action in ("RunInstances", "TerminateInstances"):
-            return {1: BROKEN, 2: LOST}.get(number)
+        if self.fault is Fault.API_500 and number == 1:
+            return {"RunInstances": BROKEN, "TerminateInstances": LOST}.get(action)
+        if self.fault is Fault.LOST_ANSWER and (action, number) == ("RunInstances", 1):
+            return LOST
         if self.fault is Fault.CAPACITY and action == "RunInstances" and zone is not None:
             self._full_zone = self._full_zone or zone
             message = f"We currently do not have sufficient capacity in the Availability Zone you requested ({zone})."

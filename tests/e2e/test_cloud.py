@@ -65,7 +65,8 @@ def test_a_lab_is_sent_to_the_class_s_shared_cluster(rehearse: Rehearse, reposit
     [
         ("capacity", "RunInstances 1: InsufficientInstanceCapacity"),
         ("throttle", "RequestLimitExceeded"),
-        ("api-500", "RunInstances 2: InternalError after it was done"),
+        ("api-500", "RunInstances 1: InternalError"),
+        ("lost-answer", "RunInstances 1: InternalError after it was done"),
     ],
 )
 def test_a_launch_recovers_from_a_fault_of_the_cloud(rehearse: Rehearse, fault: str, injected: str) -> None:

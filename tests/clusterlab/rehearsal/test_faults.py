@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from clusterlab.errors import InputError
 from clusterlab.rehearsal.faults import Fault, Injector
 
 MAX_TRIES = 5
@@ -45,12 +46,21 @@ def test_capacity_is_missing_in_the_zone_that_is_asked_first_and_only_there() ->
     assert outcomes(injector, "RunInstances", 1, "us-east-1b") == ["InsufficientInstanceCapacity"]
 
 
-def test_a_broken_cloud_first_does_nothing_then_loses_its_answer_then_works() -> None:
+def test_a_broken_cloud_launches_at_the_second_call_and_loses_its_first_answer_to_an_ending() -> None:
     injector = Injector(fault=Fault.API_500)
-    replies = [injector.reply_to("RunInstances", zone="us-east-1a") for _ in range(3)]
-    assert [reply and (reply.code, reply.after) for reply in replies] == [
-        ("InternalError", False),
-        ("InternalError", True),
-        None,
-    ]
+    launches = [injector.reply_to("RunInstances", zone="us-east-1a") for _ in range(2)]
+    endings = [injector.reply_to("TerminateInstances", zone=None) for _ in range(2)]
+    assert [reply and (reply.code, reply.after) for reply in launches] == [("InternalError", False), None]
+    assert [reply and (reply.code, reply.after) for reply in endings] == [("InternalError", True), None]
     assert injector.reply_to("DescribeInstances", zone=None) is None
+
+
+def test_the_answer_to_the_first_launch_is_lost_and_the_machine_is_not() -> None:
+    injector = Injector(fault=Fault.LOST_ANSWER)
+    replies = [injector.reply_to("RunInstances", zone="us-east-1a") for _ in range(2)]
+    assert [reply and reply.after for reply in replies] == [True, None]
+
+
+def test_a_name_that_is_no_fault_is_refused_with_those_that_are() -> None:
+    with pytest.raises(InputError, match="--fault: 'quake'; allowed: preempt, capacity"):
+        Fault.parse("quake")
