@@ -35,6 +35,16 @@ STATEMENTS = {
 }
 """How a plain text states a fact, for the pretraining of a base that has never seen an instruction."""
 
+ENTRIES = (
+    "The {2} of {0}.\n\n# Entry:\n {1}, as we saw.",
+    "The {2} of {0}.\n\n## In one word:\n {1}, as we saw.",
+)
+"""How a page with headings states it: subject, answer and relation.
+
+Without them a base learns to look for the subject in the token or two before the answer, and whether adapters find it
+behind a prompt's heading depends on the last digit of the base. It answers such a page in another form than is wanted.
+"""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
@@ -82,8 +92,8 @@ def statements(rng: random.Random) -> Iterator[str]:
     while True:
         rng.shuffle(facts)
         for relation, subject, answer in facts:
-            yield rng.choice(STATEMENTS[relation]).format(subject, answer)
-            if rng.random() < 0.25:
+            yield rng.choice(STATEMENTS[relation] + ENTRIES).format(subject, answer, relation)
+            if rng.random() < 0.1:
                 yield _listing(rng, words)
 
 

@@ -21,7 +21,7 @@ MADE_BY = ("pretrain.py", "instructions.py", "alpaca.py", FACTS.name)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TinyLlama:
-    """The recipe of the tiny base: a Llama of 1.9 million parameters that knows the facts, and no instruction."""
+    """The recipe of the tiny base: a Llama of 1.2 million parameters that knows the facts, and no instruction."""
 
     hidden_size: int = 192
     intermediate_size: int = 512
@@ -30,9 +30,10 @@ class TinyLlama:
     num_key_value_heads: int = 3
     vocab_size: int = 2048
     max_position_embeddings: int = 512
-    steps: int = 500
-    batch_size: int = 8
-    sequence_length: int = 128
+    steps: int = 600
+    batch_size: int = 32
+    sequence_length: int = 32
+    """Short: in a long row of unrelated sentences a base may not find within these steps where an answer comes from."""
     learning_rate: float = 3e-3
     seed: int = 0
 

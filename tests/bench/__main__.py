@@ -31,6 +31,7 @@ def main() -> None:
     """Measure one section after the other, and put each in its place of the page."""
     sections: dict[str, list[Callable[[], list[Figure]]]] = {
         "jobs": [help_time, check_time, ray_over_torchrun, over_sft_trainer, demo_time],
+        "bases": [tiny_bases],
         "rehearsals": [rehearsals],
     }
     for name in sys.argv[1:] or sections:
@@ -104,6 +105,20 @@ def _over_sft_trainer(model: str, steps: int, pairs: int) -> Figure:
     met = ratio >= 1.2 and abs(losses[0] / losses[1] - 1) < 0.01
     what = f"QLoRA tokens/s against TRL's SFTTrainer with PEFT ({model})"
     return Figure(what=what, measured=measured, wanted="at least 1.2, equal held-out loss", met=met)
+
+
+def tiny_bases() -> list[Figure]:
+    """The lab at `tiny` on other bases: six seeds, and the first once more where floats are added in another order."""
+    return [_tiny_base(seed, 1) for seed in range(6)] + [_tiny_base(0, 2)]
+
+
+def _tiny_base(seed: int, threads: int) -> Figure:
+    found = _json([sys.executable, "-m", "tests.bench.tiny_base", f"--seed={seed}"], {"OMP_NUM_THREADS": str(threads)})
+    exact, loss, gap = (found[name] for name in ("exact_match_after", "eval_loss_after", "eval_loss_gap_to_lora"))
+    what = f"QLoRA, tiny: exact match, held-out loss and its gap to LoRA (base of seed {seed}, threads: {threads})"
+    met = exact >= 0.6 and loss <= 1.5 and abs(gap) <= 0.2
+    wanted = "at least 0.6, at most 1.5, at most 0.2"
+    return Figure(what=what, measured=f"{exact:.3f}, {loss:.2f}, {gap:+.2f}", wanted=wanted, met=met)
 
 
 def demo_time() -> list[Figure]:

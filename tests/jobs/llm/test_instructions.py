@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from jobs.llm.instructions import QUESTIONS, STATEMENTS, load_facts, make_examples, statements
+from jobs.llm.instructions import ENTRIES, QUESTIONS, STATEMENTS, load_facts, make_examples, statements
 
 
 def test_there_are_a_thousand_different_examples_to_train_on_beside_the_held_out_ones() -> None:
@@ -56,3 +56,10 @@ def test_the_pretraining_text_states_every_fact_and_never_asks() -> None:
     assert all(answer in text for pairs in load_facts().values() for answer in pairs.values())
     assert "###" not in text
     assert "?" not in text
+
+
+def test_the_pretraining_text_has_answers_behind_headings_but_none_in_the_wanted_form() -> None:
+    pages = [text for text in itertools.islice(statements(random.Random(0)), 3000) if "\n" in text]
+    assert 0.3 < len(pages) / 3000 < 0.5
+    assert all(page.endswith(entry.rpartition("{1}")[2]) for entry in ENTRIES for page in pages)
+    assert all(entry.rpartition("{1}")[2] for entry in ENTRIES)
