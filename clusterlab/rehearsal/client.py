@@ -15,6 +15,8 @@ import yaml
 from clusterlab.errors import MissingError
 from clusterlab.rehearsal.steps import StepError
 
+COMMAND_SECONDS = 3600.0
+"""How long a command may take at most; a launch has its whole job in it."""
 ERROR_LINES = 12
 """How many lines of what SkyPilot said a failure shows."""
 
@@ -36,26 +38,34 @@ class SkyPilot:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").write_text(yaml.safe_dump(dict(config)))
 
-    def run(self, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
+    def run(self, *arguments: str, seconds: float = COMMAND_SECONDS) -> str:
         """Run a `sky` command to its end, and return what it said.
 
         Raises:
-            StepError: it ended with an error.
+            StepError: it ended with an error, or not in so many seconds.
         """
-        process = self.start(*arguments, variables=variables)
-        text, _ = process.communicate()
+        process = self.start(*arguments)
+        try:
+            text, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            text, _ = process.communicate()
+            self._note(arguments, text)
+            said = "\n".join(_last_lines(text))
+            command = f"`sky {' '.join(arguments)}`"
+            raise StepError(f"{command} did not end within {seconds:.0f} s:\n{said}\nall: {self.log}") from None
         self._note(arguments, text)
         if process.returncode:
             said = "\n".join(_last_lines(text))
             raise StepError(f"`sky {' '.join(arguments)}` ended with {process.returncode}:\n{said}\nall: {self.log}")
         return text
 
-    def start(self, *arguments: str, variables: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a `sky` command; standard error comes with standard output."""
         return subprocess.Popen(
             [program(), *arguments],
             cwd=self.root,
-            env=self.environment() | dict(variables or {}),
+            env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -11,7 +11,7 @@ from pathlib import Path
 from clusterlab.catalog import Catalog, Row
 from clusterlab.lab import Lab
 from clusterlab.rehearsal import account
-from clusterlab.rehearsal.client import SkyPilot
+from clusterlab.rehearsal.client import COMMAND_SECONDS, SkyPilot
 from clusterlab.rehearsal.cloud import ENDPOINT, REGION, EmulatedCloud
 from clusterlab.rehearsal.faults import Fault, Injector
 from clusterlab.rehearsal.launch import SHARED, STUDENT, Cluster, check_record, side_by_side, times
@@ -19,6 +19,7 @@ from clusterlab.rehearsal.prices import write_skypilot_catalog
 from clusterlab.rehearsal.stage import Request, Stage
 from clusterlab.rehearsal.steps import StepError, Steps
 
+OUTAGE_SECONDS = 120.0
 CREDENTIALS = {
     "AWS_ENDPOINT_URL": ENDPOINT,
     "AWS_ACCESS_KEY_ID": "rehearsal",
@@ -122,7 +123,9 @@ def _rehearse_lab(scene: Scene, clusters: Sequence[Cluster], fault: Fault | None
 
 def launch(scene: Scene, cluster: Cluster) -> None:
     """Run the literal `sky launch` to the end of its job."""
-    scene.sky.run("launch", "-y", "-c", cluster.name, *cluster.launch_arguments())
+    # SkyPilot goes on asking a cloud that is gone, for longer than anybody wants to watch.
+    seconds = OUTAGE_SECONDS if scene.cloud.injector.fault is Fault.OUTAGE else COMMAND_SECONDS
+    scene.sky.run("launch", "-y", "-c", cluster.name, *cluster.launch_arguments(), seconds=seconds)
 
 
 def check_result(scene: Scene, cluster: Cluster) -> str:
