@@ -127,11 +127,10 @@ def test_an_accelerator_that_the_catalog_does_not_know_is_one_clear_error(rehear
 
 
 def test_a_task_that_the_policy_refuses_is_one_clear_error(rehearse: Rehearse, repository: Path) -> None:
-    lab = repository / "labs" / "echo.yaml"
-    lab.write_text(lab.read_text().replace("  autostop: {idle_minutes: 5, down: true}\n", "  ports: 8000\n"))
+    spoil(repository / "labs" / "echo.yaml", "  cpus: 4+\n", "  cpus: 4+\n  ports: 8000\n")
     code, record, said = rehearse("labs/echo.yaml")
     assert code == 1, said
-    assert "ports" in record["steps"][-1]["notes"][0]
+    assert "resources.ports: not allowed" in record["steps"][-1]["notes"][0]
 
 
 @contextmanager
