@@ -15,6 +15,8 @@ import pytest
 from clusterlab.rehearsal import needs, stage
 from tests.repository import ROOT, copy_repository
 
+PORTS = {22, 80, 443, 5000, 46580, 46590, 50011, 6817, 6818, 6819}
+"""Where something listens in a rehearsal: sshd, the emulated cloud, SkyPilot, Slurm. Other ports are not ours."""
 LAB = """# Echo: say a word
 #
 # Claim: words are said.
@@ -97,11 +99,12 @@ def nothing_is_left() -> Iterator[None]:
 
 def _machine() -> dict[str, object]:
     mounts = Path("/proc/self/mounts").read_text().splitlines()
-    ports = subprocess.run(["ss", "-Hltn"], capture_output=True, text=True, check=True).stdout.splitlines()
+    listening = subprocess.run(["ss", "-Hltn"], capture_output=True, text=True, check=True).stdout
+    addresses = [line.split()[3] for line in listening.splitlines()]
     stages = stage.folder() / "stages"
     return {
         "mounts": sorted(mounts),
-        "ports": sorted(line.split()[3] for line in ports),
+        "ports": sorted(address for address in addresses if int(address.rpartition(":")[2]) in PORTS),
         "links": subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout.count("\n"),
         "names": sorted(path.name for path in Path("/run/netns").iterdir()) if Path("/run/netns").exists() else [],
         "stages": sorted(path.name for path in stages.iterdir()) if stages.exists() else [],
