@@ -161,7 +161,7 @@ def test_an_interrupt_stops_the_job_and_the_next_run_goes_on(
     [(folder, stopped)] = find_runs(repository / "runs")
     assert stopped.status is Status.STOPPED
 
-    (folder / "done").write_text("...")
+    (folder / "checkpoints" / "done").write_text("...")
     again, run = _run(repository, screen, PAUSE_SECONDS="60")
     assert (again, run.status, run.metrics["first"]) == (folder, Status.SUCCEEDED, 3)
     assert f"going on with {folder}" in screen.getvalue()

@@ -84,7 +84,7 @@ def test_an_interrupted_run_is_stopped_and_goes_on_later(
     stopped = Run.load(tmp_path)
     assert (process.returncode, stopped.status, stopped.error) == (130, Status.STOPPED, None)
 
-    (tmp_path / "done").write_text("...")
+    (tmp_path / "checkpoints" / "done").write_text("...")
     assert _execute(repository, tmp_path, "--pause-seconds=60")[0] == 0
     run = Run.load(tmp_path)
     assert (run.status, run.metrics["first"]) == (Status.SUCCEEDED, 3)
@@ -114,7 +114,7 @@ def test_an_attempt_that_was_killed_leaves_the_cost_unknown_unless_it_is_nothing
     process.kill()
     process.communicate()
     assert Run.load(tmp_path).status is Status.RUNNING
-    (tmp_path / "done").write_text("...")
+    (tmp_path / "checkpoints" / "done").write_text("...")
     _execute(repository, tmp_path, "--pause-seconds=60", CLUSTERLAB_USD_PER_HOUR=price)
     assert Run.load(tmp_path).cost_usd == cost
 
