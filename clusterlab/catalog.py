@@ -3,11 +3,16 @@
 One row is one price: of a `machine` per hour, of a `disk` per GB and month, of `egress` to the internet per GB. A price
 that is not known is left empty there and is None here, never 0. `as_of` is the day on which the source showed the
 price; it is empty only for this machine, which costs nothing by definition.
+
+`accelerator_peak_tflops` is of dense 16-bit matrices on the tensor cores, by NVIDIA's data sheets: T4 65, A10G 70, L4
+121 (242 with sparsity), L40S 362 (733), A100 312 (624), H100 SXM 989 (1979). `network_gbps` is a machine's line rate,
+by the tables of AWS (EC2 instance types: "up to" for the small ones) and of GCP (GPU machine types).
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -31,14 +36,28 @@ COLUMNS = (
     "accelerator",
     "accelerator_count",
     "accelerator_memory_gib",
+    "accelerator_peak_tflops",
     "vcpus",
     "memory_gib",
+    "network_gbps",
     "unit",
     "on_demand_usd",
     "spot_usd",
     "as_of",
     "source",
 )
+
+DEVICES = {
+    "T4": re.compile(r"(Tesla|NVIDIA) T4"),
+    "A10G": re.compile(r"NVIDIA A10G"),
+    "L4": re.compile(r"NVIDIA L4"),
+    "L40S": re.compile(r"NVIDIA L40S"),
+    "A100": re.compile(r"(NVIDIA )?A100[- ](SXM4|PCIE|PCIe)[- ]40GB"),
+    "A100-80GB": re.compile(r"(NVIDIA )?A100([- ]SXM4-80GB|-PCIE-80GB| 80GB PCIe)"),
+    "H100": re.compile(r"NVIDIA (H100 80GB HBM3|H200)"),
+}
+"""What `torch.cuda.get_device_name()` calls what computes as fast as they do: an H200 is an H100 with more memory; the
+H100's PCIe and NVL boards are slower, and none of these."""
 
 T = TypeVar("T")
 
@@ -67,8 +86,12 @@ class Row:
     """By SkyPilot's name; empty for none."""
     accelerator_count: int
     accelerator_memory_gib: Decimal | None
+    accelerator_peak_tflops: Decimal | None
+    """Of one accelerator, in 10^12 floating-point operations a second: dense, 16 bits, tensor cores."""
     vcpus: Decimal | None
     memory_gib: Decimal | None
+    network_gbps: Decimal | None
+    """Of the machine, to other machines, in 10^9 bits a second."""
     on_demand_usd: Decimal | None
     """Per unit; None where it is not known."""
     spot_usd: Decimal | None
@@ -130,6 +153,14 @@ class Catalog:
             and (row.memory_gib or 0) >= min_memory_gib
         )
 
+    def with_accelerator(self, name: str) -> tuple[Row, ...]:
+        """The clouds' machines with that accelerator, however many."""
+        return tuple(row for row in self._of(Kind.MACHINE) if row.accelerator and row.accelerator == name)
+
+    def accelerators(self) -> tuple[str, ...]:
+        """The name of each accelerator that some machine has."""
+        return tuple(dict.fromkeys(row.accelerator for row in self._of(Kind.MACHINE) if row.accelerator))
+
     def local(self) -> Row:
         """This machine."""
         return next(row for row in self._of(Kind.MACHINE) if row.cloud == LOCAL)
@@ -141,6 +172,14 @@ class Catalog:
 
     def _of(self, kind: Kind) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.kind is kind)
+
+
+def peak_tflops_of(device_name: str) -> Decimal | None:
+    """The catalog's peak of a device, by what torch calls it; None for one that it does not know."""
+    for accelerator, pattern in DEVICES.items():
+        if pattern.fullmatch(device_name):
+            return next(row.accelerator_peak_tflops for row in Catalog.load().with_accelerator(accelerator))
+    return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,8 +233,10 @@ def _row(cells: _Cells) -> Row:
         accelerator=cells.text("accelerator"),
         accelerator_count=cells.read("accelerator_count", int, "a whole number") or 0,
         accelerator_memory_gib=cells.number("accelerator_memory_gib"),
+        accelerator_peak_tflops=cells.number("accelerator_peak_tflops"),
         vcpus=cells.number("vcpus"),
         memory_gib=cells.number("memory_gib"),
+        network_gbps=cells.number("network_gbps"),
         on_demand_usd=cells.number("on_demand_usd"),
         spot_usd=cells.number("spot_usd"),
         as_of=cells.read("as_of", date.fromisoformat, "a day, such as 2026-09-06"),

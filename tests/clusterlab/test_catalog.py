@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clusterlab.catalog import COLUMNS, PATH, Catalog, Kind
+from clusterlab.catalog import COLUMNS, DEVICES, PATH, Catalog, Kind, peak_tflops_of
 from clusterlab.errors import InputError
 from tests.clusterlab.conftest import spoil
 
@@ -59,7 +59,59 @@ def test_a_machine_has_exactly_the_accelerators_and_at_least_the_rest() -> None:
     assert catalog.machines(accelerator="A100", count=1, min_vcpus=Decimal(13)) == ()
 
 
+def test_each_machine_with_an_accelerator_has_what_a_fit_needs() -> None:
+    for row in Catalog.load().rows:
+        if row.accelerator:
+            assert row.accelerator_memory_gib, row
+            assert row.accelerator_peak_tflops, row
+            assert row.memory_gib, row
+            assert row.network_gbps, row
+
+
+def test_one_accelerator_has_one_peak_and_one_memory() -> None:
+    catalog = Catalog.load()
+    for name in catalog.accelerators():
+        facts = {(row.accelerator_peak_tflops, row.accelerator_memory_gib) for row in catalog.with_accelerator(name)}
+        assert len(facts) == 1, name
+
+
+def test_an_accelerator_is_found_however_many_a_machine_has() -> None:
+    catalog = Catalog.load()
+    assert [row.name for row in catalog.with_accelerator("A100")] == ["p4d.24xlarge", "a2-highgpu-1g"]
+    assert catalog.with_accelerator("K80") == catalog.with_accelerator("") == ()
+
+
+PEAKS = {
+    "Tesla T4": "65",
+    "NVIDIA A10G": "70",
+    "NVIDIA L4": "121",
+    "NVIDIA L40S": "362",
+    "NVIDIA A100-SXM4-40GB": "312",
+    "A100-SXM4-40GB": "312",
+    "NVIDIA A100-PCIE-40GB": "312",
+    "NVIDIA A100-SXM4-80GB": "312",
+    "NVIDIA A100 80GB PCIe": "312",
+    "NVIDIA H100 80GB HBM3": "989",
+    "NVIDIA H200": "989",
+}
+
+
+@pytest.mark.parametrize(("device_name", "tflops"), PEAKS.items())
+def test_a_device_has_its_peak_by_what_torch_calls_it(device_name: str, tflops: str) -> None:
+    assert peak_tflops_of(device_name) == Decimal(tflops)
+
+
+@pytest.mark.parametrize("device_name", ["", "cpu", "NVIDIA L40", "NVIDIA A10", "NVIDIA H100 PCIe", "NVIDIA H100 NVL"])
+def test_the_peak_of_another_device_is_unknown(device_name: str) -> None:
+    assert peak_tflops_of(device_name) is None
+
+
+def test_each_accelerator_of_the_catalog_has_a_device() -> None:
+    assert set(DEVICES) == set(Catalog.load().accelerators())
+
+
 FAULTS = {
+    "peak": ("T4,1,16,65", "T4,1,16,fast", ":6: accelerator_peak_tflops: 'fast'; allowed: a number from 0"),
     "price": ("hour,0.526", "hour,cheap", ":6: on_demand_usd: 'cheap'; allowed: a number from 0"),
     "negative": ("hour,0.526", "hour,-1", ":6: on_demand_usd: '-1'; allowed"),
     "no number": ("hour,0.526", "hour,NaN", ":6: on_demand_usd: 'NaN'; allowed"),

@@ -86,7 +86,7 @@ def test_cpu_and_gpu_machines_boot_the_image_that_is_given(read: dict[str, Any])
 
 
 def test_an_accelerator_can_be_asked_for_by_its_memory(read: dict[str, Any]) -> None:
-    assert read["at_least_40"] == ["A100", "H100", "L40S"]
+    assert read["at_least_40"] == ["A100", "A100-80GB", "H100", "L40S"]
 
 
 def one_machine(**changes: Any) -> Catalog:
