@@ -34,7 +34,11 @@ class Group:
         """Call a function in every worker at the same time; returns what each returned, by rank."""
         import ray
 
-        return list(ray.get([worker.call.remote(function, *arguments) for worker in self.workers]))
+        return list(ray.get(self.begin(function, *arguments)))
+
+    def begin(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """Call a function in every worker; returns Ray's references to what each will return, by rank."""
+        return [worker.call.remote(function, *arguments) for worker in self.workers]
 
 
 @contextmanager
@@ -58,7 +62,7 @@ def process_group(*, use_gpu: bool, min_workers: int) -> Iterator[Group]:
     try:
         worker = ray.remote(num_cpus=1, num_gpus=int(use_gpu))(_Worker)
         strategies = [PlacementGroupSchedulingStrategy(places, rank // each) for rank in range(num_nodes * each)]
-        workers = [worker.options(scheduling_strategy=strategy).remote() for strategy in strategies]
+        workers = _from_here_on([worker.options(scheduling_strategy=strategy).remote() for strategy in strategies])
         address = ray.get(workers[0].listen.remote())
         ray.get([each.join.remote(address, rank, len(workers), use_gpu) for rank, each in enumerate(workers)])
         yield Group(num_nodes=num_nodes, workers=workers)
@@ -84,6 +88,23 @@ def interface_of(address: str) -> str:
     raise InputError(Problem(path="network", message=f"no interface of this machine has the address {address}"))
 
 
+def is_lost_peer(error: BaseException) -> bool:
+    """Whether a collective failed because another worker went; gloo says so by words only."""
+    import torch.distributed as dist
+
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
+
+
+def _from_here_on(workers: list[Any]) -> list[Any]:
+    """The workers node by node, those of this node first: rank 0 then writes into the run's own folder."""
+    import ray
+
+    here = ray.get_runtime_context().get_node_id()
+    nodes = ray.get([worker.node.remote() for worker in workers])
+    pairs = sorted(zip(nodes, workers, strict=True), key=lambda pair: (pair[0] != here, pair[0]))
+    return [worker for _, worker in pairs]
+
+
 def _per_node(resources: list[dict[str, float]], use_gpu: bool, min_workers: int) -> tuple[int, int]:
     """How many nodes, and workers on each."""
     kind = "GPU" if use_gpu else "CPU"
@@ -98,6 +119,12 @@ def _per_node(resources: list[dict[str, float]], use_gpu: bool, min_workers: int
 
 class _Worker:
     """One rank."""
+
+    def node(self) -> str:
+        """Ray's id of the node that this is on."""
+        import ray
+
+        return str(ray.get_runtime_context().get_node_id())
 
     def listen(self) -> tuple[str, int]:
         """At rank 0: open the port where the ranks meet, at the address of the node that Ray uses."""

@@ -39,7 +39,7 @@ class Checkpoints:
             torch.save(state, partial / STATE)
             (partial / DIGEST).write_text(digest_file(partial / STATE))
             for path in (partial / STATE, partial / DIGEST, partial):
-                _flush(path)
+                flush(path)
             shutil.rmtree(target, ignore_errors=True)
             partial.rename(target)
             for old in self._steps()[: -self.keep]:
@@ -69,7 +69,8 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have a file or folder on the disk when this returns."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

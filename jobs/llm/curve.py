@@ -5,26 +5,32 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 
-def read_losses(metrics: Path) -> dict[str, dict[int, float]]:
-    """Loss by phase and step from `metrics.jsonl`; of a step that was done again, the last.
-
-    A line that a killed worker left torn is passed over.
-    """
-    losses: dict[str, dict[int, float]] = defaultdict(dict)
+def read_rows(metrics: Path) -> list[dict[str, Any]]:
+    """The lines of `metrics.jsonl`; of a step that was done again the last, and none that a killed worker left torn."""
+    rows = {}
     for line in metrics.read_text().splitlines():
         try:
             row = json.loads(line)
         except ValueError:
             continue
+        rows[row["phase"], row["step"]] = row
+    return list(rows.values())
+
+
+def read_losses(metrics: Path) -> dict[str, dict[int, float]]:
+    """Loss by phase and step from `metrics.jsonl`."""
+    losses: dict[str, dict[int, float]] = defaultdict(dict)
+    for row in read_rows(metrics):
         if "loss" in row:
             losses[row["phase"]][row["step"]] = row["loss"]
     return dict(losses)
 
 
-def draw_losses(losses: dict[str, dict[int, float]], title: str, path: Path) -> None:
-    """Draw the loss of each phase against its step, and write a PNG."""
+def draw_losses(losses: dict[str, dict[int, float]], title: str, path: Path, *, per: str = "response token") -> None:
+    """Draw the loss of each phase, in nats per `per`, against its step, and write a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -32,7 +38,7 @@ def draw_losses(losses: dict[str, dict[int, float]], title: str, path: Path) -> 
     axes = figure.add_subplot()
     for phase, by_step in losses.items():
         axes.plot(list(by_step), list(by_step.values()), label=phase, linewidth=1.5, alpha=0.85)
-    axes.set(title=title, xlabel="step", ylabel="training loss (nats a response token)")
+    axes.set(title=title, xlabel="step", ylabel=f"training loss (nats a {per})")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
