@@ -14,18 +14,14 @@ from typer.core import TyperGroup
 from clusterlab import __version__
 from clusterlab.config import Scale
 from clusterlab.errors import EXIT_CODES, EXIT_INTERRUPTED, ClusterlabError, InputError, Problem
+from clusterlab.fit.command import fit
+from clusterlab.rehearsal.command import rehearse
+from clusterlab.terminal import Json, Labs, print_json, terminal
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from clusterlab.lab import Lab
     from clusterlab.run import Run
 
-Labs = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="[LAB]...", help="Lab files; all of labs/ where none is given.", show_default=False),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 Runs = Annotated[
     Path | None,
     typer.Option(help="Folder of the runs; runs/ of the repository where it is not given.", show_default=False),
@@ -92,7 +88,7 @@ def check(labs: Labs = None, json: Json = False) -> None:
     problems, installed = find_problems(paths, root), skypilot.version()
     if json:
         faults = [{"path": each.path, "key": each.key, "message": each.message} for each in problems]
-        _print_json({"num_labs": len(paths), "problems": faults, "skypilot": installed})
+        print_json({"num_labs": len(paths), "problems": faults, "skypilot": installed})
     else:
         for problem in problems:
             typer.echo(str(problem), err=True)
@@ -121,12 +117,15 @@ def plan(labs: Labs = None, json: Json = False) -> None:
     loaded = load_labs(paths or lab_paths(Path("labs")))
     plans = [plan_lab(lab, catalog, today=today) for lab in loaded]
     if json:
-        _print_json({"plans": [each.as_json() for each in plans]})
+        print_json({"plans": [each.as_json() for each in plans]})
         return
-    console = _console()
+    console = terminal()
     for each in plans:
         for part in each.render():
             console.print(part)
+
+
+app.command()(fit)
 
 
 @app.command()
@@ -160,7 +159,7 @@ def run(
     envs = loaded.envs | from_options(env or [], scale)
     parse(Job.load(loaded.job, root=root, path=str(loaded.path)).config_type, envs, path="--env")
     tags = Tags(course=loaded.resources.labels.get("course", "local"), lab=loaded.name, student=student)
-    console, runs_folder = _console(stderr=json), given[0] if given else Path("runs")
+    console, runs_folder = terminal(stderr=json), given[0] if given else Path("runs")
     where, record = run_lab(loaded, root=root, envs=envs, tags=tags, runs=runs_folder, fresh=fresh, console=console)
     where = where.relative_to(root) if where.is_relative_to(root) else where
     _show_run(loaded, where, record, json=json)
@@ -182,9 +181,9 @@ def report(runs: Runs = None, json: Json = False) -> None:
     entries, problems = read_runs(folder, root)
     if json:
         faults = [{"path": each.path, "message": each.message} for each in problems]
-        _print_json({"runs": [each.as_json() for each in entries], "problems": faults})
+        print_json({"runs": [each.as_json() for each in entries], "problems": faults})
     else:
-        console = _console()
+        console = terminal()
         for part in render(entries, problems, width=console.width):
             console.print(part)
         if not entries and not problems:
@@ -195,71 +194,7 @@ def report(runs: Runs = None, json: Json = False) -> None:
         raise typer.Exit(ClusterlabError.exit_code)
 
 
-@app.command()
-def rehearse(
-    labs: Labs = None,
-    on: Annotated[str, typer.Option(metavar="PLACE", help="The emulated `cloud`, or a `slurm` of its own.")] = "cloud",
-    fault: Annotated[
-        str | None,
-        typer.Option(
-            help="Let this go wrong; docs/rehearsal.md has the names and what must follow.", show_default=False
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Chooses which calls to the cloud fail.")] = 0,
-    clusters: Annotated[int, typer.Option(help="How many of each lab are launched side by side.")] = 1,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for rehearsal.json and the records; one below rehearsals/ where it is not given."),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Rehearse labs with the real SkyPilot on an emulated cloud or a local Slurm, at SCALE=tiny, for nothing.
-
-    Needs Linux and root; changes nothing of the machine, and leaves nothing running. Exits with 1 where a step was not
-    as it must be.
-    """
-    from clusterlab.lab import lab_paths
-    from clusterlab.rehearsal.faults import Fault
-    from clusterlab.rehearsal.launch import SHARED
-    from clusterlab.rehearsal.stage import Request, new_folder
-    from clusterlab.rehearsal.stage import rehearse as play
-    from clusterlab.repository import enter, load_labs
-
-    root, given = enter([*(labs or []), *([out] if out else [])])
-    paths = given[: len(labs or [])] or lab_paths(Path("labs"))
-    load_labs(path for path in paths if path != Path(SHARED))
-    request = Request(
-        root=str(root),
-        labs=tuple(map(str, paths)),
-        out=str(root / given[-1] if out else new_folder(root)),
-        place=on,
-        fault=Fault.parse(fault) if fault else None,
-        seed=seed,
-        num_clusters=clusters,
-        quiet=json,
-    )
-    code = play(request, _console(stderr=json))
-    _show_rehearsal(Path(request.out), json=json)
-    if code:
-        raise typer.Exit(code)
-
-
-def _show_rehearsal(folder: Path, *, json: bool) -> None:
-    """The record of a rehearsal, if it came as far as to have one."""
-    from json import loads
-
-    from clusterlab.rehearsal.steps import RECORD, table
-
-    path = folder / RECORD
-    if not path.exists():
-        return
-    record = loads(path.read_text())
-    if json:
-        _print_json(record)
-        return
-    console = _console()
-    console.print(table(record))
-    console.print(f"record  {path}", highlight=False, soft_wrap=True)
+app.command()(rehearse)
 
 
 def _show_run(lab: Lab, folder: Path, record: Run, *, json: bool) -> None:
@@ -268,9 +203,9 @@ def _show_run(lab: Lab, folder: Path, record: Run, *, json: bool) -> None:
 
     shown, planned = entry(folder, record, lab), _planned_at_single(lab)
     if json:
-        _print_json(shown.as_json() | {"planned_usd_at_single": planned})
+        print_json(shown.as_json() | {"planned_usd_at_single": planned})
     else:
-        console = _console()
+        console = terminal()
         for part in render_run(shown, lab, width=console.width):
             console.print(part)
         if planned:
@@ -290,18 +225,6 @@ def _planned_at_single(lab: Lab) -> str | None:
 
     estimate = plan_lab(lab, Catalog.load(), today=datetime.now(UTC).date()).at(Scale.SINGLE)
     return dollars(estimate.expected.usd) if estimate else None
-
-
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr)
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    from json import dumps
-
-    typer.echo(dumps(document, indent=2))
 
 
 def _count(number: int, noun: str) -> str:
