@@ -16,6 +16,8 @@ from clusterlab.errors import InputError, Problem
 SIDECAR_SUFFIX = ".expected.yaml"
 SUBMIT = re.compile(r"python -m jobs\.submit (\S+)")
 """The last line of a lab's `run:`."""
+ACCELERATORS = re.compile(r"([A-Za-z][\w-]*):([1-9]\d*)")
+"""The machine of a scale that needs others than the lab's own."""
 MINIMUM = re.compile(r"(\d+(?:\.\d+)?)\+")
 """An amount that SkyPilot takes as a least one."""
 
@@ -55,7 +57,9 @@ class ScalePlan:
     """What a lab needs and must show at one scale."""
 
     local: bool
-    """On this machine, for nothing, or on the machine that the lab asks for."""
+    """On this machine, for nothing, or on a cloud's."""
+    accelerators: dict[str, int] | None
+    """In place of the lab's own, as `sky launch --gpus` asks for them; None where the lab's own do."""
     hours: Range
     budget_usd: Decimal
     expect: dict[str, Expectation]
@@ -135,6 +139,13 @@ class Lab:
         if scale not in self.scales:
             raise InputError(Problem(path=str(sidecar_path(self.path)), key=f"scales.{scale}", message="missing"))
         return self.scales[scale]
+
+    def accelerators_at(self, scale: Scale) -> dict[str, int]:
+        """Name to count, any one of them, on each node; empty for a CPU machine."""
+        planned = self.at(scale)
+        if planned.local:
+            return {}
+        return self.resources.accelerators if planned.accelerators is None else planned.accelerators
 
 
 def lab_paths(folder: Path) -> list[Path]:
@@ -222,11 +233,14 @@ def _scale_plan(sidecar: Document, scale: Scale) -> ScalePlan:
     key = f"scales.{scale}"
     sidecar.refuse_unknown(key, {"machine", "hours", "budget_usd", "expect"})
     machine = sidecar.text_at(f"{key}.machine")
-    if machine not in ("local", "lab"):
-        sidecar.complain(f"{key}.machine", f"{machine!r}; allowed: local, lab")
+    other = ACCELERATORS.fullmatch(machine)
+    if machine not in ("local", "lab") and not other:
+        message = f"{machine!r}; allowed: local, lab, or accelerators such as A100:8"
+        sidecar.complain(f"{key}.machine", message)
     expect = sidecar.mapping_at(f"{key}.expect")
     return ScalePlan(
         local=machine == "local",
+        accelerators={other.group(1): int(other.group(2))} if other else None,
         hours=_range(sidecar, f"{key}.hours"),
         budget_usd=sidecar.decimal_at(f"{key}.budget_usd"),
         expect={metric: _expectation(sidecar, f"{key}.expect.{metric}") for metric in expect},

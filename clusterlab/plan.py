@@ -1,8 +1,9 @@
 """Plan a lab: hours and dollars, low, expected and high, at each scale.
 
 A figure is compute + disk + egress + idle tail (the minutes before autostop, at the machine's rate) on one of the
-machines that the lab accepts: `low` and `expected` on the cheapest, as SkyPilot's optimizer chooses, `high` on the
-dearest, as a launch may find when the others are full. Compute, disk and tail are per node; egress is the whole lab's.
+machines that the lab accepts, or that a scale asks for in their place: `low` and `expected` on the cheapest, as
+SkyPilot's optimizer chooses, `high` on the dearest, as a launch may find when the others are full. Compute, disk and
+tail are per node; egress is the whole lab's.
 
 A machine whose price is not known could be the cheapest or the dearest, so it leaves `low` and `high` unknown. It
 leaves `expected` standing on the cheapest known machine, since the optimizer takes another only to pay less; the
@@ -91,7 +92,7 @@ class LabPlan:
             "num_nodes": self.lab.num_nodes,
             "accelerators": self.lab.resources.accelerators,
             "use_spot": self.lab.resources.use_spot,
-            "estimates": [_estimate_json(estimate) for estimate in self.estimates],
+            "estimates": [_estimate_json(self.lab, estimate) for estimate in self.estimates],
             "prices": [_price_json(row) for row in self.prices],
             "warnings": list(self.warnings),
         }
@@ -145,7 +146,7 @@ def figure(lab: Lab, catalog: Catalog, machine: Row, hours: Decimal) -> Figure:
 
 def _estimate(lab: Lab, catalog: Catalog, scale: Scale) -> Estimate:
     planned = lab.scales[scale]
-    machines, unknown = _candidates(lab, catalog, local=planned.local)
+    machines, unknown = _candidates(lab, catalog, scale)
     unknown += [reason for machine in machines for reason in _unknown(lab, catalog, machine)]
     hours = planned.hours
     low, expected, high = (
@@ -161,14 +162,14 @@ def _estimate(lab: Lab, catalog: Catalog, scale: Scale) -> Estimate:
     )
 
 
-def _candidates(lab: Lab, catalog: Catalog, *, local: bool) -> tuple[list[Row], list[str]]:
-    """The machines that a lab accepts, and what it accepts of which the catalog knows no machine."""
-    if local:
+def _candidates(lab: Lab, catalog: Catalog, scale: Scale) -> tuple[list[Row], list[str]]:
+    """The machines that a lab accepts at a scale, and what it accepts of which the catalog knows no machine."""
+    if lab.at(scale).local:
         return [catalog.local()], []
     resources = lab.resources
     found: list[Row] = []
     missing = []
-    for name, count in (resources.accelerators or {"": 0}).items():
+    for name, count in (lab.accelerators_at(scale) or {"": 0}).items():
         rows = catalog.machines(
             accelerator=name,
             count=count,
@@ -206,17 +207,18 @@ def _times(usd: Decimal | None, amount: Decimal) -> Decimal | None:
 def _prices(lab: Lab, catalog: Catalog) -> tuple[Row, ...]:
     """Every row that a lab's estimates stand on."""
     rows: dict[Row, None] = {}
-    for local in sorted({planned.local for planned in lab.scales.values()}, reverse=True):
-        for machine in _candidates(lab, catalog, local=local)[0]:
+    for scale in sorted(lab.scales, key=lambda scale: not lab.at(scale).local):
+        for machine in _candidates(lab, catalog, scale)[0]:
             beside = (catalog.beside(kind, machine) for kind in (Kind.DISK, Kind.EGRESS))
             rows |= dict.fromkeys([machine, *(row for row in beside if row)])
     return tuple(rows)
 
 
-def _estimate_json(estimate: Estimate) -> dict[str, Any]:
+def _estimate_json(lab: Lab, estimate: Estimate) -> dict[str, Any]:
     names = ("low", "expected", "high")
     return {
         "scale": estimate.scale,
+        "accelerators": lab.accelerators_at(estimate.scale),
         **{name: _figure_json(getattr(estimate, name)) for name in names},
         "budget_usd": _usd(estimate.budget_usd),
         "budget": estimate.verdict,

@@ -12,6 +12,7 @@ from clusterlab.catalog import Catalog
 from clusterlab.config import PINNED, Scale, parse
 from clusterlab.document import Document
 from clusterlab.errors import InputError, Problem
+from clusterlab.fit.rule import misfits
 from clusterlab.job import Job
 from clusterlab.lab import Lab
 from clusterlab.tags import LABEL, LABEL_RULE
@@ -147,12 +148,8 @@ def bound_to_no_place(subject: Subject) -> Iterator[Problem]:
 
 def accelerators_have_a_price(subject: Subject) -> Iterator[Problem]:
     """The catalog has each alternative, so that the plan can price it and the policy lets it launch."""
-    catalog = Catalog.load()
-    known = [f"{row.accelerator}:{row.accelerator_count}" for row in catalog.rows if row.accelerator]
-    for name, count in subject.lab.resources.accelerators.items():
-        if not catalog.machines(accelerator=name, count=count):
-            message = f"{name}:{count} is not in the catalog; allowed: {', '.join(dict.fromkeys(known))}"
-            yield _fault(subject.task, "resources.accelerators", message)
+    for message in _not_in_the_catalog(subject.lab.resources.accelerators):
+        yield _fault(subject.task, "resources.accelerators", message)
 
 
 def image_has_a_digest(subject: Subject) -> Iterator[Problem]:
@@ -227,6 +224,22 @@ def every_scale_expects_something(subject: Subject) -> Iterator[Problem]:
             yield _fault(subject.sidecar, f"scales.{scale}.expect", message)
 
 
+def machines_have_a_price(subject: Subject) -> Iterator[Problem]:
+    """The catalog has what a scale asks for in place of the lab's own accelerators."""
+    for scale, planned in subject.lab.scales.items():
+        for message in _not_in_the_catalog(planned.accelerators or {}):
+            yield _fault(subject.sidecar, f"scales.{scale}.machine", message)
+
+
+def full_fits(subject: Subject) -> Iterator[Problem]:
+    """A job that says how much memory it takes finds it on each accelerator that the scale accepts."""
+    for scale, planned in subject.lab.scales.items():
+        footprint = getattr(subject.config_at(scale), "footprint", None)
+        if footprint is not None and not planned.local:
+            for message in misfits(footprint, subject.lab, scale, Catalog.load()):
+                yield _fault(subject.sidecar, f"scales.{scale}.machine", message)
+
+
 TASK_RULES: tuple[Rule, ...] = (
     header_tells_the_claim,
     name_is_the_file,
@@ -243,11 +256,24 @@ TASK_RULES: tuple[Rule, ...] = (
     gated_models_ask_for_a_token,
     secrets_are_not_written,
 )
-SIDECAR_RULES: tuple[Rule, ...] = (every_scale_is_planned, every_scale_expects_something)
+SIDECAR_RULES: tuple[Rule, ...] = (
+    every_scale_is_planned,
+    every_scale_expects_something,
+    machines_have_a_price,
+    full_fits,
+)
 
 
 def _fault(document: Document, key: str, message: str) -> Problem:
     return Problem(path=str(document.path), key=key, message=message)
+
+
+def _not_in_the_catalog(accelerators: Mapping[str, int]) -> Iterator[str]:
+    catalog = Catalog.load()
+    known = [f"{row.accelerator}:{row.accelerator_count}" for row in catalog.rows if row.accelerator]
+    for name, count in accelerators.items():
+        if not catalog.machines(accelerator=name, count=count):
+            yield f"{name}:{count} is not in the catalog; allowed: {', '.join(dict.fromkeys(known))}"
 
 
 def _refused(config_type: type[Any], values: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -155,6 +155,12 @@ SIDECAR_FAULTS = {
         "scales.tiny.hours.low: 'long'; must be a number",
     ),
     "unknown machine": ("machine: local", "machine: moon", "scales.tiny.machine: 'moon'; allowed: local, lab"),
+    "machine not in the catalog": (
+        "machine: local",
+        "machine: A100:3",
+        "scales.tiny.machine: A100:3 is not in the catalog; allowed: T4:1",
+    ),
+    "no machine": ("machine: local", "machine: A100:0", "scales.tiny.machine: 'A100:0'; allowed: local, lab, or acc"),
     "nothing expected": (
         "expect:\n      loss: {value: 1.0, tolerance: 0.1, source: a book, hardware: any}",
         "expect: {}",

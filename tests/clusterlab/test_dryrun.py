@@ -88,13 +88,26 @@ def dryrun(environment: dict[str, str], path: Path, *options: str) -> tuple[int,
     return result.returncode, COLOUR.sub("", result.stdout + result.stderr)
 
 
-@pytest.mark.parametrize("path", LABS, ids=lambda path: path.stem)
-def test_skypilot_chooses_the_machine_and_the_price_of_the_plan(account: dict[str, str], path: Path) -> None:
+def launches() -> Iterator[tuple[Path, Scale]]:
+    """Each lab at its own scale, and at each that asks for other accelerators than the lab's."""
+    for path in LABS:
+        lab = Lab.load(path)
+        own = Scale(lab.envs["SCALE"])
+        yield path, own
+        yield from ((path, scale) for scale, planned in lab.scales.items() if planned.accelerators and scale != own)
+
+
+@pytest.mark.parametrize(("path", "scale"), list(launches()), ids=lambda value: getattr(value, "stem", value))
+def test_skypilot_chooses_the_machine_and_the_price_of_the_plan(
+    account: dict[str, str], path: Path, scale: Scale
+) -> None:
     lab = Lab.load(path)
-    code, said = dryrun(account, path)
+    other = lab.at(scale).accelerators or {}
+    gpus = [option for name, count in other.items() for option in ("--gpus", f"{name}:{count}")]
+    code, said = dryrun(account, path, *gpus, "--env", f"SCALE={scale}")
     assert code == 0, said
     [(region, machine, usd)] = CHOSEN.findall(said)
-    estimate = plan(lab, AWS, today=date(2026, 11, 25)).at(Scale(lab.envs["SCALE"]))
+    estimate = plan(lab, AWS, today=date(2026, 11, 25)).at(scale)
     assert estimate
     assert f"aws {machine}" == estimate.expected.machine
     assert region in {row.region for row in AWS.rows}

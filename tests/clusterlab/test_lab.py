@@ -42,6 +42,15 @@ def test_a_lab_has_what_its_two_files_say() -> None:
     assert (tiny.expect["loss"].low, tiny.expect["loss"].high) == (0.9, 1.1)
 
 
+@pytest.mark.usefixtures("house")
+def test_a_scale_may_ask_for_accelerators_of_its_own() -> None:
+    spoil(sidecar_path(PATH), "machine: lab", "machine: A100-80GB:8")
+    lab = Lab.load(PATH)
+    asked = [lab.accelerators_at(scale) for scale in (Scale.TINY, Scale.SINGLE, Scale.FULL)]
+    assert asked == [{}, {"A100-80GB": 8}, {"L4": 1, "A10G": 1}]
+    assert not lab.at(Scale.SINGLE).local
+
+
 ACCELERATORS: dict[str, Any] = {
     "L4": {"L4": 1},
     "L4:2": {"L4": 2},

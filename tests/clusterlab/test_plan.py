@@ -69,6 +69,7 @@ def lab(*, num_nodes: int = 1, use_spot: bool = False, hours: str = "1 2 4", bud
     low, expected, high = map(Decimal, hours.split())
     single = ScalePlan(
         local=False,
+        accelerators=None,
         hours=Range(low=low, expected=expected, high=high),
         budget_usd=Decimal(budget),
         expect={},
@@ -127,6 +128,20 @@ def test_low_and_expected_take_the_cheapest_and_high_the_dearest_machine() -> No
     assert [estimate.low.machine, estimate.expected.machine, estimate.high.machine] == ["aws cheap"] * 2 + ["aws dear"]
     assert estimate.expected.usd == Decimal("3.75")
     assert estimate.unknown == ()
+
+
+def test_a_scale_is_priced_on_accelerators_of_its_own_where_it_asks_for_them() -> None:
+    planned = lab()
+    own = dataclasses.replace(planned.at(Scale.SINGLE), accelerators={"A10G": 1})
+    planned = dataclasses.replace(planned, scales={**planned.scales, Scale.FULL: own})
+    found = plan(planned, catalog(row("a", "1"), row("b", "3", accelerator="A10G")), today=TODAY)
+    single, full = found.at(Scale.SINGLE), found.at(Scale.FULL)
+    assert single
+    assert full
+    assert (single.low.machine, full.low.machine, full.high.machine) == ("aws a", "aws b", "aws b")
+    asked = {each["scale"]: each["accelerators"] for each in found.as_json()["estimates"]}
+    assert asked == {"tiny": {}, "single": {"L4": 1, "A10G": 1}, "full": {"A10G": 1}}
+    assert {"a", "b"} <= {each.name for each in found.prices}
 
 
 def test_a_local_scale_costs_nothing() -> None:
