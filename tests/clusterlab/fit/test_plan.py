@@ -60,10 +60,13 @@ def test_plain_data_parallelism_does_not_fit_a_7b_model_on_80_gib() -> None:
 
 
 def test_a_choice_fits_exactly_while_its_bytes_are_within_gpu_and_host() -> None:
-    for each in planned("llama-2-13b", gpus=1).choices:
+    rows = tuple(replace(row, memory_gib=Decimal(500)) if row.accelerator else row for row in CATALOG.rows)
+    choices = planned("llama-2-70b", accelerator="A100", catalog=Catalog(rows=rows)).choices
+    assert {each.short_of_host > 0 for each in choices} == {True, False}
+    for each in choices:
         row = each.machines.row
         gpu = each.footprint.gpu <= int((row.accelerator_memory_gib or 0) * GIB)
-        host = each.footprint.host <= float(row.memory_gib or 0) * GIB * HOST_SHARE
+        host = each.footprint.host * each.machines.gpus_per_node <= float(row.memory_gib or 0) * GIB * HOST_SHARE
         assert each.fits == (gpu and host)
         assert (each.short_of_gpu == 0, each.short_of_host == 0) == (gpu, host)
 

@@ -74,12 +74,15 @@ def test_a_number_of_gpus_that_the_job_refuses_is_a_fault_and_no_suggestion(hous
 
 
 def test_the_hosts_memory_counts_for_all_its_gpus(house: Path) -> None:
-    take(house, "4", host="(15 if self.scale == 'full' else 1)")
+    take(house, "4", host="(150 if self.scale == 'full' else 1)")
     found = faults(house)
     assert len(found) == 2
-    assert "L4:1: aws g6.xlarge has 16 GiB of host memory, of which the job may take 90% and needs 15.0" in found[0]
-    ask_at_full("A100:8")
+    assert "L4:1: aws g6.xlarge has 16 GiB of host memory, of which the job may take 90% and needs 150.0" in found[0]
+    ask_at_full("A100-80GB:1")
     assert faults(house) == []
+    spoil(SIDECAR, "A100-80GB:1", "A100-80GB:8")
+    (fault,) = faults(house)
+    assert "p4de.24xlarge has 1152 GiB of host memory, of which the job may take 90% and needs 1200.0" in fault
 
 
 def test_a_job_that_would_fit_nowhere_is_told_so(house: Path) -> None:
