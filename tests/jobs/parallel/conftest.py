@@ -1,0 +1,36 @@
+"""A Ray of the tests' own with two workers in a process group, started once for all that need one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+
+from jobs.collective.group import Group, process_group
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="session")
+def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Alone on this machine."""
+    variables = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=100 * 2**20,
+        log_to_driver=False,
+        runtime_env={"env_vars": variables},
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def pair(ray_here: None) -> Iterator[Group]:
+    """Two ranks on gloo."""
+    with process_group(use_gpu=False, min_workers=2) as group:
+        yield group
