@@ -31,6 +31,7 @@ class Billed:
     state: str
     tags: dict[str, str]
     zone: str = ""
+    public_ip: str = ""
     spot: bool = False
 
     def __str__(self) -> str:
@@ -90,6 +91,7 @@ def _instances(ec2: Any, *, ended: bool = False) -> Iterable[Billed]:
                         state=instance["State"]["Name"],
                         tags=_tags(instance),
                         zone=instance["Placement"]["AvailabilityZone"],
+                        public_ip=instance.get("PublicIpAddress", ""),
                         spot=instance.get("InstanceLifecycle") == "spot",
                     )
 

@@ -72,14 +72,16 @@ class SkyPilot:
             text=True,
         )
 
-    def fetch(self, cluster: str, source: str, target: Path) -> None:
-        """Copy a folder from the head of a cluster, as `rsync` does.
+    def fetch(self, cluster: str, source: str, target: Path, *, address: str | None = None) -> None:
+        """Copy a folder from the head of a cluster, or from its machine at an address, as `rsync` does.
 
         Raises:
             StepError: it could not be copied.
         """
         target.mkdir(parents=True, exist_ok=True)
         shell = f"ssh -F {self.home}/.ssh/config -o LogLevel=ERROR"
+        if address is not None:
+            shell += f" -o HostName={address}"
         command = ["rsync", "--archive", f"--rsh={shell}", f"{cluster}:{source}/", f"{target}/"]
         result = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=False)
         if result.returncode:

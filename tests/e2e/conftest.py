@@ -114,4 +114,5 @@ def _machine() -> dict[str, object]:
 
 def _commands(word: str) -> list[str]:
     found = subprocess.run(["pgrep", "-fa", word], capture_output=True, text=True, check=False).stdout
-    return [line for line in found.splitlines() if "pytest" not in line]
+    # Another copy of the project has a Python of its own, and may be at work.
+    return [line for line in found.splitlines() if "pytest" not in line and sys.prefix in line]

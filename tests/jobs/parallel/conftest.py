@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="session")
-def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _ray_here() -> Iterator[None]:
     """Alone on this machine."""
     variables = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     ray.init(
@@ -30,7 +30,7 @@ def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def pair(ray_here: None) -> Iterator[Group]:
+def pair(_ray_here: None) -> Iterator[Group]:
     """Two ranks on gloo."""
     with process_group(use_gpu=False, min_workers=2) as group:
         yield group

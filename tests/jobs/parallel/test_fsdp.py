@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,8 +109,8 @@ def test_each_rank_holds_its_share(pair: Group) -> None:
 def test_it_goes_on_from_a_checkpoint_to_the_bit(pair: Group, tmp_path: Path) -> None:
     config = _config(CHECKPOINT_EVERY=3)
     [(losses, _), _] = pair.call(_train, config, PLAIN, tmp_path)
-    for name in os.listdir(tmp_path / "step-000006"):
-        (tmp_path / "step-000006" / name).write_bytes(b"torn")
+    for path in (tmp_path / "step-000006").iterdir():
+        path.write_bytes(b"torn")
     [(again, _), _] = pair.call(_train, config, PLAIN, tmp_path)
     assert again == {step: losses[step] for step in (4, 5, 6)}
 

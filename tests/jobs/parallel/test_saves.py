@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -60,7 +59,7 @@ def test_the_newest_is_loaded_and_older_ones_are_removed(tmp_path: Path) -> None
     saves, engine = Saves(folder=tmp_path), _Number()
     assert saves.resume(engine) == 0
     _save(saves, engine, 5, 10, 15)
-    assert sorted(os.listdir(tmp_path)) == ["step-000010", "step-000015"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000010", "step-000015"]
     other = _Number()
     assert (Saves(folder=tmp_path).resume(other), other.value) == (15, 15)
 
@@ -103,7 +102,7 @@ def test_what_an_attempt_left_half_written_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".step-000007.partial").mkdir()
     (tmp_path / ".step-000007.partial" / "value").touch()
     _save(Saves(folder=tmp_path), _Number(), 10)
-    assert os.listdir(tmp_path) == ["step-000010"]
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000010"]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("unexpected pos 64")])
@@ -111,7 +110,7 @@ def test_a_full_disk_is_a_storage_error_and_spares_the_last_good_one(tmp_path: P
     saves, engine = Saves(folder=tmp_path), _Number()
     _save(saves, engine, 5)
 
-    def fail(folder: Path) -> Future[Any]:
+    def fail(_folder: Path) -> Future[Any]:
         future: Future[Any] = Future()
         threading.Thread(target=future.set_exception, args=[error]).start()
         return future

@@ -53,9 +53,7 @@ def test_a_folder_of_texts_is_read_as_bytes(tmp_path: Path) -> None:
         ("a.parquet", b"no table", "neither a text nor a table with a column `text`"),
     ],
 )
-def test_a_text_that_cannot_be_trained_on_is_refused(
-    tmp_path: Path, name: str, content: bytes, message: str
-) -> None:
+def test_a_text_that_cannot_be_trained_on_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError) as error:
         Stream.of(_config(DATA=tmp_path))

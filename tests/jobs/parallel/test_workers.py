@@ -15,7 +15,7 @@ from jobs.launch.folder import VARIABLE, run_folder
 from jobs.llm.curve import read_losses
 from jobs.parallel.workers import Notice, train_on_workers
 
-pytestmark = pytest.mark.usefixtures("ray_here")
+pytestmark = pytest.mark.usefixtures("_ray_here", "folder")
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_killed_worker_changes_no_loss(folder: Path, capsys: pytest.CaptureFix
     assert "lost a worker, 1 of at most 3" in capsys.readouterr().out
     assert world_size == 2
     (folder / METRICS).unlink()
-    os.rename(folder / "checkpoints", folder / "of-the-disturbed")
+    (folder / "checkpoints").rename(folder / "of-the-disturbed")
     undisturbed = main(_config())
     assert read_losses(folder / METRICS)["fsdp"] == disturbed
     assert metrics["loss"] == undisturbed["loss"]
@@ -88,13 +88,13 @@ def test_a_killed_worker_changes_no_loss(folder: Path, capsys: pytest.CaptureFix
     assert list((folder / "tensorboard" / "fsdp").iterdir())
 
 
-def test_too_many_lost_workers_fail_the_run(folder: Path) -> None:
-    with pytest.raises(ClusterlabError, match="MAX_FAILURES=1: one worker more was lost: .+"):
+def test_too_many_lost_workers_fail_the_run() -> None:
+    with pytest.raises(ClusterlabError, match=r"MAX_FAILURES=1: one worker more was lost: .+"):
         train_on_workers(_dies, _config(MAX_FAILURES=1), fewer=True)
 
 
-def test_one_rank_that_fails_ends_all_with_its_error(folder: Path) -> None:
-    with pytest.raises(ClusterlabError, match="^the disk of rank 1 is full$"):
+def test_one_rank_that_fails_ends_all_with_its_error() -> None:
+    with pytest.raises(ClusterlabError, match=r"^the disk of rank 1 is full$"):
         train_on_workers(_refuses_at_rank_1, _config(), fewer=True)
 
 
@@ -108,11 +108,11 @@ def test_a_preemption_notice_saves_at_once_and_the_run_goes_on_later(folder: Pat
     assert done < 500
 
 
-def test_more_workers_than_there_are_cpus_are_refused(folder: Path) -> None:
+def test_more_workers_than_there_are_cpus_are_refused() -> None:
     with pytest.raises(InputError, match=r"MIN_WORKERS=3: the nodes have 2 CPUs"):
         train_on_workers(_dies, _config(MIN_WORKERS=3, GLOBAL_BATCH_SIZE=12), fewer=True)
 
 
-def test_a_batch_that_the_ranks_cannot_share_is_refused(folder: Path) -> None:
+def test_a_batch_that_the_ranks_cannot_share_is_refused() -> None:
     with pytest.raises(ClusterlabError, match="GLOBAL_BATCH_SIZE=4: must be a multiple of MICRO_BATCH_SIZE=4 times 2"):
         train_on_workers(_train, _config(GLOBAL_BATCH_SIZE=4), fewer=True)
