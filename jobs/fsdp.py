@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clusterlab.config import by_scale
+from clusterlab.fit.footprint import Footprint
 from clusterlab.fit.memory import Precision, Recompute
+from clusterlab.fit.strategies import Offload, Strategy
 from clusterlab.run import METRICS
 from jobs.launch.folder import run_folder
 from jobs.parallel.settings import Device, Training
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from jobs.parallel.tokens import Stream
 
 PHASE = "fsdp"
+MAX_LENGTH = 256
+"""Tokens of a row on which the checkpoint is tried: one process computes them on its CPU."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +43,12 @@ class Config(Training):
     """Keep the shards in the host's memory."""
     compile: bool = by_scale(tiny=False, small=False, single=True, full=True)
     """Compile each layer by `torch.compile`; on a GPU."""
+
+    def footprint(self, num_gpus: int) -> Footprint:
+        """What `clusterlab check` holds against the memory of the lab's accelerators."""
+        offload = Offload.CPU if self.cpu_offload else Offload.NONE
+        strategy = Strategy(zero_stage=3, data_parallel=num_gpus, offload=offload, recompute=self.recompute)
+        return strategy.footprint(self.planned(self.precision))
 
     def problems(self) -> list[str]:
         """What is wrong with the values."""
@@ -86,11 +96,11 @@ def _train(config: Config, notice: Notice) -> dict[str, float]:
     meter = Meter(phase=PHASE, config=config, world_size=world_size)
     on_step = meter if dist.get_rank() == 0 else lambda _: None
     train(engine, stream, config, saves=saves, stop=notice.given(), on_step=on_step)
+    states = engine.states()
     gap = _reloaded_loss_gap(engine, stream, config, saves)
     if dist.get_rank() != 0:
         return {}
     meter.close()
-    states = engine.states()
     return summary(config, PHASE, world_size) | {
         "parameters_bytes": states.parameters,
         "optimizer_bytes": states.optimizer,
@@ -106,7 +116,7 @@ def _reloaded_loss_gap(engine: FullySharded, stream: Stream, config: Config, sav
 
     from jobs.parallel.fsdp import loss_of_one_process
 
-    rows = stream.rows(config.steps * config.global_batch_size, config.micro_batch_size)
+    rows = stream.rows(config.steps * config.global_batch_size, config.micro_batch_size)[:, : MAX_LENGTH + 1]
     with torch.no_grad():
         sharded = float(engine.loss(rows))
     if dist.get_rank() != 0:

@@ -11,6 +11,7 @@ from typing import Any
 from clusterlab.fit.memory import Precision, Recompute, States
 from jobs.parallel.model import llama, next_token_loss
 from jobs.parallel.settings import Device, Training
+from jobs.parallel.state import load_state, load_weights, save_state, states_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +38,6 @@ class FullySharded:
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        # Of its own, so that a checkpoint's messages and a step's cannot be taken for each other.
         self._group = dist.new_group(backend="gloo")
 
     def train_step(self, micro_batches: Sequence[Any]) -> Any:
@@ -59,31 +59,16 @@ class FullySharded:
         return next_token_loss(self.model(tokens[:, :-1]).logits, tokens)
 
     def states(self) -> States:
-        """Bytes that this rank holds from step to step; a gradient is as large as its weight."""
-        weights = sum(_local_bytes(weight) for weight in self.model.parameters())
-        optimizer = sum(
-            _local_bytes(value)
-            for state in self.optimizer.state.values()
-            for name, value in state.items()
-            if name != "step"
-        )
-        return States(parameters=weights, gradients=weights, optimizer=optimizer)
+        """Bytes that this rank holds from step to step."""
+        return states_of(self.model, self.optimizer)
 
     def save(self, folder: Path) -> Future[Any]:
-        """Copy this rank's shards, and write the copy beside the next steps."""
-        import torch.distributed.checkpoint as dcp
-
-        written = dcp.async_save(self._state(), checkpoint_id=folder, process_group=self._group)
-        return _with_errors(written)
+        """Write this rank's shards, beside the next steps."""
+        return save_state(self.model, self.optimizer, folder, self._group)
 
     def load(self, folder: Path) -> None:
         """Read this rank's shards, whatever the number of ranks that wrote them."""
-        import torch.distributed.checkpoint as dcp
-        from torch.distributed.checkpoint.state_dict import set_state_dict
-
-        state = self._state()
-        dcp.load(state, checkpoint_id=folder, process_group=self._group)
-        set_state_dict(self.model, self.optimizer, model_state_dict=state["model"], optim_state_dict=state["optimizer"])
+        load_state(self.model, self.optimizer, folder, self._group)
 
     def close(self) -> None:
         """Drop the model."""
@@ -92,22 +77,13 @@ class FullySharded:
         dist.destroy_process_group(self._group)
         del self.model, self.optimizer
 
-    def _state(self) -> dict[str, Any]:
-        from torch.distributed.checkpoint.state_dict import get_state_dict
-
-        model, optimizer = get_state_dict(self.model, self.optimizer)
-        return {"model": model, "optimizer": optimizer}
-
 
 def loss_of_one_process(folder: Path, config: Training, tokens: Any) -> float:
-    """The loss of a checkpoint's model in this process alone: what a world of another size makes of it."""
+    """The loss of a checkpoint's model in this process alone, on its CPU: what a world of another size makes of it."""
     import torch
-    import torch.distributed.checkpoint as dcp
 
     model = llama(config.shape, config.seq_length, seed=config.seed + 1)
-    state = {"model": model.state_dict()}
-    dcp.load(state, checkpoint_id=folder, no_dist=True)
-    model.load_state_dict(state["model"])
+    load_weights(model, folder)
     with torch.no_grad():
         return float(next_token_loss(model(tokens[:, :-1]).logits, tokens))
 
@@ -128,23 +104,3 @@ def _shard(model: Any, device: Any, options: Options) -> None:
             layer.compile()
         fully_shard(layer, **given)
     fully_shard(model, **given)
-
-
-def _local_bytes(tensor: Any) -> int:
-    local = tensor.to_local() if hasattr(tensor, "to_local") else tensor
-    return int(local.numel() * local.element_size())
-
-
-def _with_errors(written: Future[Any]) -> Future[Any]:
-    """The same, with an error that is an Exception: DCP's is none, and passes every `except` on its way."""
-    future: Future[Any] = Future()
-
-    def copy(done: Future[Any]) -> None:
-        error = done.exception()
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(RuntimeError(str(error)))
-
-    written.add_done_callback(copy)
-    return future

@@ -8,7 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from clusterlab.config import PINNED, Scale, Source, by_scale
+from clusterlab.fit.memory import Precision
 from clusterlab.fit.shapes import SHAPES, Shape
+from clusterlab.fit.strategies import Training as Planned
 
 MADE = Source("made")
 WIKITEXT = Source("Salesforce/wikitext@b08601e04326c79dfdd32d625aee71d232d685c3")
@@ -66,6 +68,15 @@ class Training:
     def shape(self) -> Shape:
         """Of the model."""
         return SHAPES[self.model]
+
+    def planned(self, precision: Precision) -> Planned:
+        """What is trained, as the planner of `clusterlab fit` takes it."""
+        return Planned(
+            shape=self.shape,
+            seq_length=self.seq_length,
+            micro_batch_size=self.micro_batch_size,
+            precision=precision,
+        )
 
     def problems(self) -> list[str]:
         """What is wrong with the values, each with what is allowed."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import ray
+import torch.distributed as dist
 
 from jobs.collective.group import Group, process_group
 
@@ -34,3 +35,12 @@ def pair(_ray_here: None) -> Iterator[Group]:
     """Two ranks on gloo."""
     with process_group(use_gpu=False, min_workers=2) as group:
         yield group
+
+
+@pytest.fixture
+def _alone() -> Iterator[None]:
+    """A process group of this process only."""
+    store = dist.TCPStore("127.0.0.1", 0, 1, is_master=True)
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import torch.distributed as dist
 
 from clusterlab.config import parse
 from clusterlab.errors import InputError
@@ -15,13 +12,11 @@ from jobs.collective.group import Group
 from jobs.fsdp import Config
 from jobs.parallel.fsdp import FullySharded, Options
 from jobs.parallel.loop import train
-from jobs.parallel.model import llama, next_token_loss
 from jobs.parallel.saves import Saves
 from jobs.parallel.tokens import Stream
+from tests.jobs.parallel.reference import TOLERANCE, losses_of_one_process
 
 PLAIN = Options(precision=Precision.FLOAT32, recompute=Recompute.NONE, cpu_offload=False, compile=False)
-TOLERANCE = 2e-5
-"""Of a loss in nats: float32 sums in another order."""
 
 
 def _config(**values: object) -> Config:
@@ -38,33 +33,9 @@ def _train(config: Config, options: Options, folder: Path | None = None) -> tupl
     return {step.number: step.loss for step in steps}, states
 
 
-def _losses_of_one_process(config: Config) -> dict[int, float]:
-    """The same training without any of our engines, loops or ranks."""
-    model = llama(config.shape, config.seq_length, seed=config.seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    stream, losses = Stream.of(config), {}
-    for step in range(1, config.steps + 1):
-        rows = stream.rows((step - 1) * config.global_batch_size, config.global_batch_size)
-        loss = next_token_loss(model(rows[:, :-1]).logits, rows)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        losses[step] = loss.item()
-    return losses
-
-
 @pytest.fixture(scope="module")
 def undisturbed() -> dict[int, float]:
-    return _losses_of_one_process(_config())
-
-
-@pytest.fixture
-def _alone() -> Iterator[None]:
-    """A process group of this process only."""
-    store = dist.TCPStore("127.0.0.1", 0, 1, is_master=True)
-    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
-    yield
-    dist.destroy_process_group()
+    return losses_of_one_process(_config())
 
 
 def test_the_losses_are_those_of_one_process(pair: Group, undisturbed: dict[int, float]) -> None:

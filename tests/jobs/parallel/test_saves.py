@@ -1,26 +1,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch.distributed as dist
 
 from clusterlab.errors import StorageError
 from jobs.parallel.saves import SEAL, Saves
-
-
-@pytest.fixture
-def _alone() -> Iterator[None]:
-    """A process group of this process only."""
-    store = dist.TCPStore("127.0.0.1", 0, 1, is_master=True)
-    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
-    yield
-    dist.destroy_process_group()
-
 
 pytestmark = pytest.mark.usefixtures("_alone")
 
