@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.fit.memory import Precision, Recompute, States
-from jobs.parallel.model import llama, next_token_loss
+from jobs.parallel.model import adamw, llama, next_token_loss
 from jobs.parallel.settings import Device, Training
 from jobs.parallel.state import load_state, load_weights, save_state, states_of
 
@@ -35,9 +35,7 @@ class FullySharded:
         self.device = torch.device(config.device)
         self.model = llama(config.shape, config.seq_length, seed=config.seed, recompute=options.recompute)
         _shard(self.model, self.device, options)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        self.optimizer = adamw(self.model, learning_rate=config.learning_rate, weight_decay=config.weight_decay)
         self._group = dist.new_group(backend="gloo")
 
     def train_step(self, micro_batches: Sequence[Any]) -> Any:

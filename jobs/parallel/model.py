@@ -44,6 +44,13 @@ def llama_config(shape: Shape, seq_length: int, *, attention: str = "sdpa") -> A
     )
 
 
+def adamw(model: Any, *, learning_rate: float, weight_decay: float) -> Any:
+    """AdamW (Loshchilov and Hutter, 2019) on all weights, norms too, in one fused loop over each."""
+    from torch.optim import AdamW
+
+    return AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
+
+
 def next_token_loss(logits: Any, tokens: Any) -> Any:
     """Mean cross-entropy in nats a token, in float32, of logits `[rows, length, vocabulary]`.
 

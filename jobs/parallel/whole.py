@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.fit.memory import Precision, Recompute, States
-from jobs.parallel.model import llama, next_token_loss
+from jobs.parallel.model import adamw, llama, next_token_loss
 from jobs.parallel.settings import Training
 from jobs.parallel.state import load_state, save_state, states_of
 
@@ -34,9 +34,7 @@ class Whole:
         self.model = llama(
             config.shape, config.seq_length, seed=config.seed, recompute=recompute, attention=attention
         ).to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        self.optimizer = adamw(self.model, learning_rate=config.learning_rate, weight_decay=config.weight_decay)
         self._replica = DistributedDataParallel(self.model) if self.data_size > 1 else self.model
         self._mixed = precision is Precision.MIXED
         self._group = dist.new_group(backend="gloo")

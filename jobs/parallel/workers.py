@@ -14,10 +14,11 @@ from clusterlab.errors import ClusterlabError
 from jobs.collective.group import Group, is_lost_peer, process_group
 from jobs.launch.folder import VARIABLE as FOLDER_VARIABLE
 from jobs.launch.folder import run_folder, small_files, write_files
+from jobs.launch.request import STOP_SECONDS
 from jobs.parallel.settings import Device, Training
 
-SAVE_SECONDS = 25
-"""How long the workers have to save after a preemption notice; `jobs.submit` gives the job 30."""
+SAVE_SECONDS = STOP_SECONDS - 5
+"""How long the workers have to save after a preemption notice; the job itself has so many more to end."""
 MOURN_SECONDS = 60
 """How long Ray may take to find out which worker it was that another one lost."""
 

@@ -1,0 +1,99 @@
+"""The time of a steady step of each engine on two workers, in a Ray process group and under torchrun.
+
+torchrun --nproc-per-node 2 -m tests.bench.parallel fsdp
+python -m tests.bench.parallel fsdp --ray
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from clusterlab.config import parse
+from clusterlab.fit.memory import Precision, Recompute
+from jobs.parallel.loop import train
+from jobs.parallel.saves import Saves
+from jobs.parallel.settings import Training
+from jobs.parallel.tokens import Stream
+
+WARM_UP = 10
+"""Steps that do not count."""
+STEPS = 80
+ENGINES = ("fsdp", "whole")
+
+
+def measure(name: str, folder: str | None = None) -> dict[str, float]:
+    """Train, and return the median seconds of the steps after the warm-up, those with a save in flight apart."""
+    config = parse(Training, {"SCALE": "tiny", "STEPS": str(STEPS), "CHECKPOINT_EVERY": "5"})
+    engine = _engine(name, config)
+    saves = Saves(folder=Path(folder)) if folder else None
+    steps = train(engine, Stream.of(config), config, saves=saves)[WARM_UP:]
+    engine.close()
+    found = {"seconds": _median(step for step in steps if not step.saving), "loss": steps[-1].loss}
+    return found | ({"saving_seconds": _median(step for step in steps if step.saving)} if folder else {})
+
+
+def _median(steps: Any) -> float:
+    return statistics.median(step.seconds for step in steps)
+
+
+def _engine(name: str, config: Training) -> Any:
+    if name == "whole":
+        from jobs.parallel.whole import Whole
+
+        return Whole(config)
+    from jobs.parallel.fsdp import FullySharded, Options
+
+    options = Options(precision=Precision.FLOAT32, recompute=Recompute.NONE, cpu_offload=False, compile=False)
+    return FullySharded(config, options)
+
+
+def main() -> None:
+    """Measure once and print one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("engine", choices=ENGINES)
+    parser.add_argument("--ray", action="store_true", help="in workers of a Ray of its own")
+    parser.add_argument("--save", action="store_true", help="with checkpoints")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        given = folder if arguments.save else None
+        if arguments.ray:
+            print(json.dumps(_through_ray(arguments.engine, given)))
+            return
+        found = _under_torchrun(arguments.engine, given)
+    if os.environ["RANK"] == "0":
+        print(json.dumps(found))
+
+
+def _under_torchrun(name: str, folder: str | None) -> dict[str, float]:
+    import torch
+    import torch.distributed as dist
+
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    try:
+        return measure(name, folder)
+    finally:
+        dist.destroy_process_group()
+
+
+def _through_ray(name: str, folder: str | None) -> dict[str, float]:
+    import ray
+
+    from jobs.collective.group import process_group
+
+    ray.init(address="local", include_dashboard=False, log_to_driver=False, object_store_memory=2**28)
+    try:
+        with process_group(use_gpu=False, min_workers=2) as group:
+            return dict(group.call(measure, name, folder)[0])
+    finally:
+        ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()
