@@ -42,10 +42,10 @@ class Group:
 
 
 @contextmanager
-def process_group(*, use_gpu: bool, min_workers: int) -> Iterator[Group]:
+def process_group(*, use_gpu: bool, min_workers: int, check: Callable[[int], None] = lambda _: None) -> Iterator[Group]:
     """Start a worker for each GPU of the cluster, or one a node, more where that makes fewer than `min_workers`.
 
-    It waits while others use the cluster.
+    It waits while others use the cluster. `check` is called with the number of workers first, and may raise.
 
     Raises:
         InputError: the cluster has too few GPUs or CPUs.
@@ -56,6 +56,7 @@ def process_group(*, use_gpu: bool, min_workers: int) -> Iterator[Group]:
 
     ray.init(ignore_reinit_error=True)
     num_nodes, each = _per_node([node["Resources"] for node in ray.nodes() if node["Alive"]], use_gpu, min_workers)
+    check(num_nodes * each)
     amounts = {"CPU": 1} | ({"GPU": 1} if use_gpu else {})
     bundle = {name: each * amount for name, amount in amounts.items()}
     places = placement_group([bundle] * num_nodes, strategy="STRICT_SPREAD" if num_nodes > 1 else "PACK")

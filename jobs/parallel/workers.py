@@ -44,12 +44,17 @@ class WorkerLostError(Exception):
 
 
 def train_on_workers(
-    work: Callable[[C, Notice], dict[str, float]], config: C, *, fewer: bool
+    work: Callable[[C, Notice], dict[str, float]],
+    config: C,
+    *,
+    fewer: bool,
+    check: Callable[[int], None] = lambda _: None,
 ) -> tuple[dict[str, float], int]:
     """Call `work(config, notice)` in every worker, and again from its own checkpoint when a worker is lost.
 
     With `fewer`, it goes on with the workers that are left; else as many are needed as at first. Small files of the
-    run's folder come back from other nodes; checkpoints stay there.
+    run's folder come back from other nodes; checkpoints stay there. `check` may refuse a number of workers by raising
+    a ClusterlabError, before any is started.
 
     Returns what rank 0 returned, and the number of workers.
 
@@ -60,7 +65,7 @@ def train_on_workers(
     needed = config.min_workers
     for failures in range(config.max_failures + 1):
         try:
-            with process_group(use_gpu=config.device is Device.CUDA, min_workers=needed) as group:
+            with process_group(use_gpu=config.device is Device.CUDA, min_workers=needed, check=check) as group:
                 return _call(group, work, config), group.world_size
         except WorkerLostError as error:
             lost = error

@@ -1,0 +1,26 @@
+"""The training that every engine spreads over ranks, in one process: what their losses are compared with."""
+
+from __future__ import annotations
+
+from jobs.parallel.model import llama, next_token_loss
+from jobs.parallel.settings import Training
+from jobs.parallel.tokens import Stream, micro_batches
+
+
+def losses_of_one_process(config: Training, stream: Stream, steps: int) -> dict[int, float]:
+    """Losses in nats a token by step, from 1 to `steps`, in float32 by torch's AdamW."""
+    import torch
+
+    model = llama(config.shape, config.seq_length, seed=config.seed).to(str(config.device))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    losses = {}
+    for step in range(1, steps + 1):
+        rows = [each.to(str(config.device)) for each in micro_batches(stream, config, step, rank=0, size=1)]
+        losses[step] = 0.0
+        for tokens in rows:
+            loss = next_token_loss(model(tokens[:, :-1]).logits, tokens) / len(rows)
+            loss.backward()
+            losses[step] += loss.item()
+        optimizer.step()
+        optimizer.zero_grad()
+    return losses
