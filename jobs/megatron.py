@@ -5,11 +5,13 @@ python -m jobs.submit megatron
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clusterlab.config import by_scale
-from clusterlab.fit.memory import Precision, Recompute
+from clusterlab.fit.footprint import Footprint
+from clusterlab.fit.memory import FLOAT32_BYTES, Precision, Recompute
+from clusterlab.fit.strategies import Strategy
 from clusterlab.run import METRICS
 from jobs.launch.folder import report, run_folder
 from jobs.parallel.layout import Layout
@@ -59,6 +61,24 @@ class Config(Training):
             sequence_parallel=self.sequence_parallel,
         )
 
+    def footprint(self, num_gpus: int) -> Footprint:
+        """What `clusterlab check` holds against the memory of the lab's accelerators.
+
+        The gradients are in float32, and the activations are counted with sequence parallelism.
+        """
+        wrong = self.layout.world_problem(num_gpus)
+        if wrong:
+            raise ValueError(wrong)
+        strategy = Strategy(
+            zero_stage=1 if self.distributed_optimizer else 0,
+            data_parallel=self.layout.data_parallel(num_gpus),
+            tensor_parallel=self.tensor_parallel,
+            pipeline_parallel=self.pipeline_parallel,
+            recompute=self.recompute,
+        )
+        footprint = strategy.footprint(self.planned(self.precision))
+        return replace(footprint, gradients=footprint.gradients * FLOAT32_BYTES // self.precision.value_bytes)
+
     def problems(self) -> list[str]:
         """What is wrong with the values."""
         wrong = Training.problems(self)
@@ -100,12 +120,17 @@ def main(config: Config) -> dict[str, float]:
     first steps between the layout and one process that holds everything.
     """
     from jobs.llm.curve import draw_losses, read_losses
+    from jobs.parallel.gap_picture import draw_gap
     from jobs.parallel.layout_picture import draw_layout
 
     metrics, world_size = train_on_workers(_train, config, fewer=False, check=config.layout.check_world)
     folder, layout = run_folder(), config.layout
-    title = f"{config.model} by megatron-core: {layout.factors(world_size)}"
-    draw_losses(read_losses(folder / METRICS), title, folder / "loss.png", per="token")
+    title = f"{config.model} by megatron-core, {layout.factors(world_size)}"
+    losses = read_losses(folder / METRICS)
+    if config.compare:
+        draw_gap({phase: losses[phase] for phase in (PHASE, ALONE)}, title, folder / "loss.png")
+    else:
+        draw_losses(losses, title, folder / "loss.png", per="token")
     draw_layout(layout, config.shape, world_size, title, folder / "layout.png")
     return metrics | {
         "world_size": world_size,

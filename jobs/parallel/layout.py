@@ -80,11 +80,15 @@ class Layout:
             raise InputError(Problem(path=f"WORLD_SIZE={world_size}", message=wrong))
 
     def factors(self, world_size: int) -> str:
-        """The world size as a product, for a title."""
-        names = {"dp": self.data_parallel(world_size), "tp": self.tensor_parallel, "pp": self.pipeline_parallel}
-        names |= {"cp": self.context_parallel}
-        product = " x ".join(f"{name} {count}" for name, count in names.items() if count > 1 or name != "cp")
-        return f"{world_size} = {product}" + (", sequence parallel" if self.sequence_parallel else "")
+        """The factors of the world size that are not 1, for a title."""
+        counts = {
+            "data": self.data_parallel(world_size),
+            "tensor": self.tensor_parallel,
+            "pipeline": self.pipeline_parallel,
+            "context": self.context_parallel,
+        }
+        product = " x ".join(f"{name} {count}" for name, count in counts.items() if count > 1) or "no parallelism"
+        return product + (", sequence parallel" if self.sequence_parallel else "")
 
     def data_parallel(self, world_size: int) -> int:
         """How many copies of the model there are."""

@@ -19,11 +19,17 @@ def draw_layout(layout: Layout, shape: Shape, world_size: int, title: str, path:
 
     copies, columns = layout.data_parallel(world_size), layout.model_parallel
     drawn = min(copies, MAX_COPIES)
-    figure = Figure(figsize=(max(6.0, 2.2 * columns + 1.2), 1.1 * drawn + 1.4), layout="constrained")
+    figure = Figure(figsize=(max(6.0, 2.2 * columns + 0.8), 1.15 * drawn + 0.9), layout="constrained")
     axes = figure.add_subplot()
     for rank in range(world_size):
         _box(axes, layout, shape, rank, world_size)
-    axes.set(title=title, xlim=(-0.9, columns), ylim=(drawn, -0.35), xticks=[], yticks=[])
+    axes.set(
+        title=title,
+        xlim=(-0.42 if copies > 1 else 0, columns),
+        ylim=(drawn, -0.22 if layout.pipeline_parallel > 1 else 0),
+        xticks=[],
+        yticks=[],
+    )
     axes.spines[:].set_visible(False)
     if drawn < copies:
         axes.set_xlabel(f"and {copies - drawn} more copies of the same kind")
@@ -43,9 +49,9 @@ def _box(axes: Any, layout: Layout, shape: Shape, rank: int, world_size: int) ->
     axes.add_patch(Rectangle((column + 0.04, place.data + 0.06), 0.92, 0.88, facecolor=color, edgecolor="0.35"))
     text = "\n".join([f"rank {rank}", *_holds(layout, shape, rank, world_size)])
     axes.text(column + 0.5, place.data + 0.5, text, ha="center", va="center", fontsize=8)
-    if column == 0:
+    if column == 0 and layout.data_parallel(world_size) > 1:
         axes.text(-0.05, place.data + 0.5, f"copy {place.data}", ha="right", va="center", fontsize=9)
-    if place.data == 0 and place.tensor == place.context == 0:
+    if layout.pipeline_parallel > 1 and place.data == place.tensor == place.context == 0:
         axes.text(column + 0.06, -0.08, f"stage {place.pipeline}", ha="left", va="center", fontsize=9)
 
 
@@ -60,5 +66,9 @@ def _holds(layout: Layout, shape: Shape, rank: int, world_size: int) -> list[str
         lines.append(f"part {place.tensor + 1} of {layout.tensor_parallel} of each matrix")
     if layout.context_parallel > 1:
         lines.append(f"part {place.context + 1} of {layout.context_parallel} of each row")
-    lines.append(f"{layout.num_parameters(shape, place.pipeline) / 1e6:.3g} million weights")
+    lines.append(f"{_in_words(layout.num_parameters(shape, place.pipeline))} weights")
     return [line for line in lines if line]
+
+
+def _in_words(count: int) -> str:
+    return f"{count / 1e9:.2f} billion" if count >= 1e9 else f"{count / 1e6:.3g} million"

@@ -150,7 +150,7 @@ def _optimizer(chunk: Any, config: Training, options: Options) -> Any:
         params_dtype=torch.bfloat16 if mixed else torch.float32,
         use_distributed_optimizer=options.distributed_optimizer,
     )
-    # By itself it decays no norm; an empty dict, and not None, says that there are no exceptions.
+    # None would mark the norms for its scheduler as not to be decayed; the other engines decay all weights.
     return get_megatron_optimizer(settings, [chunk], config_overrides={})
 
 

@@ -29,8 +29,8 @@ def test_every_scale_can_be_laid_out(scale: Scale) -> None:
     [
         (
             {"TENSOR_PARALLEL": "3", "MIN_WORKERS": "8"},
-            "MIN_WORKERS=8: world size 8 = data_parallel ? x tensor_parallel 3 x pipeline_parallel 1 x context_parallel 1:"
-            " not a whole number; allowed: a multiple of 3 workers, or factors whose product divides 8",
+            "MIN_WORKERS=8: world size 8 = data_parallel ? x tensor_parallel 3 x pipeline_parallel 1 x context_parallel"
+            " 1: not a whole number; allowed: a multiple of 3 workers, or factors whose product divides 8",
         ),
         ({"TENSOR_PARALLEL": "4", "MIN_WORKERS": "4"}, "TENSOR_PARALLEL=4: must divide the 2 key-value heads of tiny"),
         ({"TENSOR_PARALLEL": "8", "MIN_WORKERS": "8"}, "TENSOR_PARALLEL=8: must divide the 4 attention heads of tiny"),
