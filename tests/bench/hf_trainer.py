@@ -42,7 +42,7 @@ def theirs(config: Training, folder: str) -> tuple[float, float]:
 
     ends: list[float] = []
 
-    class Clock(TrainerCallback):
+    class Clock(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, *_: Any, **__: Any) -> None:
             ends.append(time.perf_counter())
 

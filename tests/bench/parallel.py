@@ -11,12 +11,13 @@ import json
 import os
 import statistics
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from clusterlab.config import parse
 from clusterlab.fit.memory import Precision, Recompute
-from jobs.parallel.loop import train
+from jobs.parallel.loop import Step, train
 from jobs.parallel.saves import Saves
 from jobs.parallel.settings import Training
 from jobs.parallel.tokens import Stream
@@ -38,7 +39,7 @@ def measure(name: str, folder: str | None = None) -> dict[str, float]:
     return found | ({"saving_seconds": _median(step for step in steps if step.saving)} if folder else {})
 
 
-def _median(steps: Any) -> float:
+def _median(steps: Iterable[Step]) -> float:
     return statistics.median(step.seconds for step in steps)
 
 
