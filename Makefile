@@ -92,6 +92,10 @@ test-jobs: $(BENCH)/installed $(TRAIN)/installed
 test-e2e: $(SKY)/installed env ## launch for real on an emulated cloud and a local Slurm; needs root (docs/rehearsal.md)
 	$(SKY)/bin/python -m pytest tests/e2e $(PYTEST)
 
+.PHONY: test-gpu
+test-gpu: $(BENCH)/installed ## what only a GPU can show; skipped where there is none
+	$(BENCH)/bin/python -m pytest tests/gpu $(PYTEST)
+
 .PHONY: check
 check: $(SKY)/installed ## every lab against the rules and SkyPilot's schema
 	@$(SKY)/bin/clusterlab check
@@ -105,8 +109,9 @@ docs-fresh: $(SKY)/installed
 	@$(SKY)/bin/python -m clusterlab.reference --check
 
 .PHONY: golden
-golden: $(SKY)/installed ## write the golden plans again
+golden: $(SKY)/installed $(BENCH)/installed ## write the golden plans and losses again
 	@UPDATE_GOLDEN=1 $(SKY)/bin/python -m pytest -q tests/clusterlab/test_plan.py
+	@UPDATE_GOLDEN=1 $(BENCH)/bin/python -m pytest -q tests/jobs/parallel/test_losses.py
 
 .PHONY: bench
 bench: $(BENCH)/installed $(SKY)/installed ## measure side by side, and write BENCHMARKS.md
