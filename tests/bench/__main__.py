@@ -21,6 +21,7 @@ from typing import Any
 
 from clusterlab.run import Run
 from tests.bench.figure import CONTROL, ROOT, Figure
+from tests.bench.parallel import ENGINES
 from tests.bench.rehearsals import rehearsals
 
 BIN = Path(sys.executable).parent
@@ -32,6 +33,7 @@ def main() -> None:
     sections: dict[str, list[Callable[[], list[Figure]]]] = {
         "jobs": [help_time, check_time, ray_over_torchrun, over_sft_trainer, demo_time],
         "bases": [tiny_bases],
+        "training": [group_over_torchrun, over_hf_trainer, saving_beside_steps],
         "rehearsals": [rehearsals],
     }
     for name in sys.argv[1:] or sections:
@@ -105,6 +107,55 @@ def _over_sft_trainer(model: str, steps: int, pairs: int) -> Figure:
     met = ratio >= 1.2 and abs(losses[0] / losses[1] - 1) < 0.01
     what = f"QLoRA tokens/s against TRL's SFTTrainer with PEFT ({model})"
     return Figure(what=what, measured=measured, wanted="at least 1.2, equal held-out loss", met=met)
+
+
+def group_over_torchrun() -> list[Figure]:
+    """A step of each engine on two workers, in a Ray process group and under torchrun, in turn."""
+    return [_group_over_torchrun(name, 3) for name in ENGINES]
+
+
+def _group_over_torchrun(name: str, pairs: int) -> Figure:
+    found = [(_parallel(name, ray=True)["seconds"], _parallel(name, ray=False)["seconds"]) for _ in range(pairs)]
+    ratios = [mine / theirs for mine, theirs in found]
+    ratio, step = statistics.median(ratios), statistics.median(theirs for _, theirs in found)
+    measured = f"{ratio:.3f} ({min(ratios):.3f} to {max(ratios):.3f} in {pairs} pairs; a step is {step * 1000:.0f} ms)"
+    what = f"Training step in a Ray process group against `torchrun`, two workers ({name}, tiny)"
+    return Figure(what=what, measured=measured, wanted="at most 1.025", met=ratio <= 1.025)
+
+
+def _parallel(name: str, *, ray: bool, save: bool = False) -> Any:
+    torchrun = [str(BIN / "torchrun"), "--nproc-per-node", "2"]
+    command = [*([sys.executable] if ray else torchrun), "-m", "tests.bench.parallel", name]
+    options = (["--ray"] if ray else []) + (["--save"] if save else [])
+    return _json([*command, *options], {"OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"})
+
+
+def over_hf_trainer() -> list[Figure]:
+    """Steps of our FSDP2 loop against Hugging Face's Trainer with FSDP2, in turn."""
+    torchrun = [str(BIN / "torchrun"), "--nproc-per-node", "2"]
+    found = _json([*torchrun, "-m", "tests.bench.hf_trainer", "--pairs", "5"], {"OMP_NUM_THREADS": "1"})
+    ratio, ratios = statistics.median(found["ratios"]), found["ratios"]
+    (_, loss), (_, their_loss) = found["pairs"][0]
+    measured = (
+        f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f} in 5 pairs; losses {loss:.6f} and {their_loss:.6f})"
+    )
+    what = "Steps a second of our FSDP2 loop against Hugging Face's Trainer with FSDP2, two workers (tiny)"
+    met = ratio >= 1 and abs(loss - their_loss) < 1e-4
+    return [Figure(what=what, measured=measured, wanted="at least 1.0, equal losses", met=met)]
+
+
+def saving_beside_steps() -> list[Figure]:
+    """A step with a checkpoint in flight against one without, of the engines that save beside the steps."""
+    return [_saving_beside_steps(name, 3) for name in ("checkpointing", "fsdp", "zero")]
+
+
+def _saving_beside_steps(name: str, times: int) -> Figure:
+    found = [_parallel(name, ray=True, save=True) for _ in range(times)]
+    ratios = [each["saving_seconds"] / each["seconds"] for each in found]
+    ratio = statistics.median(ratios)
+    what = f"Training step with a checkpoint in flight against one without ({name}, tiny)"
+    measured = f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f} in {times} runs)"
+    return Figure(what=what, measured=measured, wanted="at most 1.2", met=ratio <= 1.2)
 
 
 def tiny_bases() -> list[Figure]:

@@ -13,25 +13,28 @@ import statistics
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from clusterlab.config import parse
-from clusterlab.fit.memory import Precision, Recompute
+from clusterlab.job import Job
 from jobs.parallel.loop import Step, train
 from jobs.parallel.saves import Saves
-from jobs.parallel.settings import Training
 from jobs.parallel.tokens import Stream
+from tests.bench.figure import ROOT
+from tests.jobs.parallel.losses import WAYS
+from tests.jobs.parallel.losses import engine as engine_of
 
 WARM_UP = 10
 """Steps that do not count."""
 STEPS = 80
-ENGINES = ("fsdp", "whole")
+ENGINES = [name for name in WAYS if "-" not in name]
 
 
 def measure(name: str, folder: str | None = None) -> dict[str, float]:
     """Train, and return the median seconds of the steps after the warm-up, those with a save in flight apart."""
-    config = parse(Training, {"SCALE": "tiny", "STEPS": str(STEPS), "CHECKPOINT_EVERY": "5"})
-    engine = _engine(name, config)
+    job = Job.load(name, root=ROOT)
+    values = {"SCALE": "tiny", "STEPS": str(STEPS), "CHECKPOINT_EVERY": "5"}
+    config = parse(job.config_type, values | WAYS[name])
+    engine = engine_of(name, config)
     saves = Saves(folder=Path(folder)) if folder else None
     steps = train(engine, Stream.of(config), config, saves=saves)[WARM_UP:]
     engine.close()
@@ -41,17 +44,6 @@ def measure(name: str, folder: str | None = None) -> dict[str, float]:
 
 def _median(steps: Iterable[Step]) -> float:
     return statistics.median(step.seconds for step in steps)
-
-
-def _engine(name: str, config: Training) -> Any:
-    if name == "whole":
-        from jobs.parallel.whole import Whole
-
-        return Whole(config)
-    from jobs.parallel.fsdp import FullySharded, Options
-
-    options = Options(precision=Precision.FLOAT32, recompute=Recompute.NONE, cpu_offload=False, compile=False)
-    return FullySharded(config, options)
 
 
 def main() -> None:

@@ -27,23 +27,14 @@ def losses(way: str, **values: str) -> list[float]:
     """In each rank: train at `tiny` in a job's way, and return the loss of each step."""
     job = Job.load(way.partition("-")[0], root=ROOT)
     config = parse(job.config_type, {"SCALE": "tiny"} | WAYS[way] | values)
-    engine = _engine(way, config)
-    steps = train(engine, Stream.of(config), config)
-    engine.close()
+    trained = engine(way, config)
+    steps = train(trained, Stream.of(config), config)
+    trained.close()
     return [round(step.loss, 6) for step in steps]
 
 
-def golden(job: str, device: str) -> Path:
-    """The file of a job on `cpu` or `cuda`."""
-    return GOLDEN / f"{job}-{device}.json"
-
-
-def write(job: str, device: str, found: list[float]) -> None:
-    """Put the losses, by step, where `golden` finds them."""
-    golden(job, device).write_text(json.dumps(found, indent=0) + "\n")
-
-
-def _engine(way: str, config: Any) -> Any:
+def engine(way: str, config: Any) -> Any:
+    """In a rank: the job's engine."""
     if way == "checkpointing":
         from jobs.parallel.whole import Whole
 
@@ -70,3 +61,13 @@ def _engine(way: str, config: Any) -> Any:
         config,
         zero.Options(stage=stage, offload=zero.Offload.NONE, precision=config.precision, recompute=config.recompute),
     )
+
+
+def golden(job: str, device: str) -> Path:
+    """The file of a job on `cpu` or `cuda`."""
+    return GOLDEN / f"{job}-{device}.json"
+
+
+def write(job: str, device: str, found: list[float]) -> None:
+    """Put the losses, by step, where `golden` finds them."""
+    golden(job, device).write_text(json.dumps(found, indent=0) + "\n")

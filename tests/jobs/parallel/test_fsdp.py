@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from clusterlab.config import parse
-from clusterlab.errors import InputError
+from clusterlab.errors import InputError, StorageError
 from clusterlab.fit.memory import Precision, Recompute, States, model_states
 from jobs.collective.group import Group
 from jobs.fsdp import Config
 from jobs.parallel.fsdp import FullySharded, Options
-from jobs.parallel.loop import train
+from jobs.parallel.loop import Step, train
 from jobs.parallel.saves import Saves
 from jobs.parallel.tokens import Stream
 from tests.jobs.parallel.reference import TOLERANCE, losses_of_one_process
@@ -100,6 +100,36 @@ def test_a_checkpoint_of_one_rank_is_read_by_two(pair: Group, tmp_path: Path, un
     _train(_config(STEPS=3, CHECKPOINT_EVERY=3), PLAIN, tmp_path)
     [(losses, _), _] = pair.call(_train, _config(), PLAIN, tmp_path)
     assert losses == pytest.approx({step: undisturbed[step] for step in (4, 5, 6)}, abs=TOLERANCE)
+
+
+def _train_until_no_room(config: Config, folder: Path) -> str:
+    """In each rank: train, and let the system refuse to write more bytes when the first checkpoint is there."""
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    engine = FullySharded(config, PLAIN)
+
+    def shrink(step: Step) -> None:
+        if step.number == 4:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+
+    try:
+        train(engine, Stream.of(config), config, saves=Saves(folder=folder), on_step=shrink)
+    except StorageError as error:
+        return str(error)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        engine.close()
+    return ""
+
+
+def test_no_room_for_a_checkpoint_is_one_error_and_spares_the_one_before(pair: Group, tmp_path: Path) -> None:
+    config = _config(CHECKPOINT_EVERY=3)
+    for error in pair.call(_train_until_no_room, config, tmp_path):
+        assert "step-000006: cannot be written: " in error
+        assert "File too large" in error
+    [(losses, _), _] = pair.call(_train, config, PLAIN, tmp_path)
+    assert list(losses) == [4, 5, 6]
 
 
 def test_compilation_is_refused_on_a_cpu() -> None:
