@@ -43,6 +43,8 @@ class Config(Training):
     """Keep the shards in the host's memory."""
     compile: bool = by_scale(tiny=False, small=False, single=True, full=True)
     """Compile each layer by `torch.compile`; on a GPU."""
+    compare: bool = by_scale(tiny=True, small=True, single=False, full=False)
+    """Train the first steps again in one process in float32, and compare the losses; it needs 16 bytes a parameter."""
 
     def footprint(self, num_gpus: int) -> Footprint:
         """What `clusterlab check` holds against the memory of the lab's accelerators."""
@@ -61,15 +63,22 @@ class Config(Training):
 def main(config: Config) -> dict[str, float]:
     """Train, and return the metrics that go into the run record.
 
-    Losses are in nats a token, memory in bytes a worker, `reloaded_loss_gap` is what the loss of the trained model
-    differs when one process reads its checkpoint whole.
+    Losses are in nats a token, memory in bytes a worker. `reloaded_loss_gap` is how far the loss of the trained model
+    differs when one process reads its checkpoint whole; `loss_gap_to_one_process` is the largest difference of a loss
+    in the first steps between the shards and one process that holds everything.
     """
     from jobs.llm.curve import draw_losses, read_losses
+    from jobs.parallel import one_process
+    from jobs.parallel.gap_picture import draw_gap
 
     metrics, world_size = train_on_workers(_train, config, fewer=True)
     folder = run_folder()
     title = f"FSDP2, {config.model}, {world_size} workers"
-    draw_losses(read_losses(folder / METRICS), title, folder / "loss.png", per="token")
+    losses = read_losses(folder / METRICS)
+    if config.compare:
+        draw_gap({phase: losses[phase] for phase in (PHASE, one_process.PHASE)}, title, folder / "loss.png")
+    else:
+        draw_losses(losses, title, folder / "loss.png", per="token")
     return metrics | {"world_size": world_size}
 
 
@@ -80,6 +89,7 @@ def _train(config: Config, notice: Notice) -> dict[str, float]:
     from jobs.parallel.fsdp import FullySharded, Options
     from jobs.parallel.loop import check_batch, train
     from jobs.parallel.meter import Meter, peak_memory_gib, summary
+    from jobs.parallel.one_process import loss_gap
     from jobs.parallel.saves import Saves
     from jobs.parallel.tokens import Stream
 
@@ -97,16 +107,18 @@ def _train(config: Config, notice: Notice) -> dict[str, float]:
     on_step = meter if dist.get_rank() == 0 else lambda _: None
     train(engine, stream, config, saves=saves, stop=notice.given(), on_step=on_step)
     states = engine.states()
-    gap = _reloaded_loss_gap(engine, stream, config, saves)
+    gap, peak = _reloaded_loss_gap(engine, stream, config, saves), peak_memory_gib()
+    engine.close()
     if dist.get_rank() != 0:
         return {}
     meter.close()
-    return summary(config, PHASE, world_size) | {
+    metrics = summary(config, PHASE, world_size) | {
         "parameters_bytes": states.parameters,
         "optimizer_bytes": states.optimizer,
-        "peak_memory_gib": peak_memory_gib(),
+        "peak_memory_gib": peak,
         "reloaded_loss_gap": gap,
     }
+    return metrics | ({"loss_gap_to_one_process": loss_gap(config, stream, PHASE)} if config.compare else {})
 
 
 def _reloaded_loss_gap(engine: FullySharded, stream: Stream, config: Config, saves: Saves) -> float:

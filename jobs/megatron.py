@@ -6,24 +6,18 @@ python -m jobs.submit megatron
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from clusterlab.config import by_scale
 from clusterlab.fit.footprint import Footprint
 from clusterlab.fit.memory import FLOAT32_BYTES, Precision, Recompute
 from clusterlab.fit.strategies import Strategy
 from clusterlab.run import METRICS
-from jobs.launch.folder import report, run_folder
+from jobs.launch.folder import run_folder
 from jobs.parallel.layout import Layout
 from jobs.parallel.settings import Device, Training
 from jobs.parallel.workers import Notice, train_on_workers
 
-if TYPE_CHECKING:
-    from jobs.parallel.tokens import Stream
-
 PHASE = "megatron"
-ALONE = "one process"
-COMPARED_STEPS = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +114,7 @@ def main(config: Config) -> dict[str, float]:
     first steps between the layout and one process that holds everything.
     """
     from jobs.llm.curve import draw_losses, read_losses
+    from jobs.parallel import one_process
     from jobs.parallel.gap_picture import draw_gap
     from jobs.parallel.layout_picture import draw_layout
 
@@ -128,7 +123,7 @@ def main(config: Config) -> dict[str, float]:
     title = f"{config.model} by megatron-core, {layout.factors(world_size)}"
     losses = read_losses(folder / METRICS)
     if config.compare:
-        draw_gap({phase: losses[phase] for phase in (PHASE, ALONE)}, title, folder / "loss.png")
+        draw_gap({phase: losses[phase] for phase in (PHASE, one_process.PHASE)}, title, folder / "loss.png")
     else:
         draw_losses(losses, title, folder / "loss.png", per="token")
     draw_layout(layout, config.shape, world_size, title, folder / "layout.png")
@@ -149,6 +144,7 @@ def _train(config: Config, notice: Notice) -> dict[str, float]:
     from jobs.parallel.megatron import Megatron
     from jobs.parallel.megatron_model import Options
     from jobs.parallel.meter import Meter, peak_memory_gib, summary
+    from jobs.parallel.one_process import loss_gap
     from jobs.parallel.saves import Saves
     from jobs.parallel.tokens import Stream
 
@@ -174,18 +170,5 @@ def _train(config: Config, notice: Notice) -> dict[str, float]:
     return (
         summary(config, PHASE, world_size)
         | {"parameters_per_worker": max(held), "parameters_per_worker_by_formula": by_formula, "peak_memory_gib": peak}
-        | (_gap(config, stream) if config.compare else {})
+        | ({"loss_gap_to_one_process": loss_gap(config, stream, PHASE)} if config.compare else {})
     )
-
-
-def _gap(config: Config, stream: Stream) -> dict[str, float]:
-    """At rank 0, when the layout's training is over: how far its first losses are from those of one process."""
-    from jobs.llm.curve import read_losses
-    from jobs.parallel.one_process import losses_of_one_process
-
-    spread = read_losses(run_folder() / METRICS)[PHASE]
-    steps = min(COMPARED_STEPS, config.steps)
-    alone = losses_of_one_process(config, stream, steps)
-    for step, loss in alone.items():
-        report(ALONE, step, steps, loss=loss)
-    return {"loss_gap_to_one_process": max(abs(spread[step] - alone[step]) for step in alone)}

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from clusterlab.run import METRICS
+from jobs.launch.folder import report, run_folder
+from jobs.llm.curve import read_losses
 from jobs.parallel.model import llama, next_token_loss
 from jobs.parallel.settings import Training
 from jobs.parallel.tokens import Stream, micro_batches
+
+PHASE = "one process"
+MAX_STEPS = 10
+"""How many steps are compared."""
+
+
+def loss_gap(config: Training, stream: Stream, phase: str) -> float:
+    """At rank 0, when a phase is over: how far its first losses are, at most, from those of one process."""
+    spread = read_losses(run_folder() / METRICS)[phase]
+    alone = losses_of_one_process(config, stream, min(MAX_STEPS, config.steps))
+    for step, loss in alone.items():
+        report(PHASE, step, len(alone), loss=loss)
+    return max(abs(spread[step] - alone[step]) for step in alone)
 
 
 def losses_of_one_process(config: Training, stream: Stream, steps: int) -> dict[int, float]:
