@@ -16,6 +16,9 @@ from clusterlab.errors import InputError, Problem
 TIMEOUT = timedelta(seconds=300)
 """How long a collective waits for a worker that does not come."""
 
+POLL_SECONDS = 2.0
+"""How often the cluster's nodes are looked at while workers start."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
@@ -42,33 +45,34 @@ class Group:
 
 
 @contextmanager
-def process_group(*, use_gpu: bool, min_workers: int, check: Callable[[int], None] = lambda _: None) -> Iterator[Group]:
+def process_group(
+    *, use_gpu: bool, min_workers: int, fewer: bool = False, check: Callable[[int], None] = lambda _: None
+) -> Iterator[Group]:
     """Start a worker for each GPU of the cluster, or one a node, more where that makes fewer than `min_workers`.
 
-    It waits while others use the cluster. `check` is called with the number of workers first, and may raise.
+    With `fewer`, as many as there is room for will do. It waits while others use the cluster, and plans anew when a
+    node comes or goes meanwhile. `check` is called with the number of workers first, and may raise.
 
     Raises:
         InputError: the cluster has too few GPUs or CPUs.
     """
     import ray
     from ray.util import placement_group, remove_placement_group
-    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
     ray.init(ignore_reinit_error=True)
-    num_nodes, each = _per_node([node["Resources"] for node in ray.nodes() if node["Alive"]], use_gpu, min_workers)
-    check(num_nodes * each)
-    amounts = {"CPU": 1} | ({"GPU": 1} if use_gpu else {})
-    bundle = {name: each * amount for name, amount in amounts.items()}
-    places = placement_group([bundle] * num_nodes, strategy="STRICT_SPREAD" if num_nodes > 1 else "PACK")
-    try:
-        worker = ray.remote(num_cpus=1, num_gpus=int(use_gpu))(_Worker)
-        strategies = [PlacementGroupSchedulingStrategy(places, rank // each) for rank in range(num_nodes * each)]
-        workers = _from_here_on([worker.options(scheduling_strategy=strategy).remote() for strategy in strategies])
-        address = ray.get(workers[0].listen.remote())
-        ray.get([each.join.remote(address, rank, len(workers), use_gpu) for rank, each in enumerate(workers)])
-        yield Group(num_nodes=num_nodes, workers=workers)
-    finally:
-        remove_placement_group(places)  # And with it the workers.
+    while True:
+        nodes = _nodes()
+        num_nodes, each = _per_node(list(nodes.values()), use_gpu, min_workers, fewer=fewer)
+        check(num_nodes * each)
+        bundle = {"CPU": each} | ({"GPU": each} if use_gpu else {})
+        places = placement_group([bundle] * num_nodes, strategy="STRICT_SPREAD" if num_nodes > 1 else "PACK")
+        try:
+            workers = _start(places, num_nodes, each, use_gpu, frozenset(nodes))
+            if workers is not None:
+                yield Group(num_nodes=num_nodes, workers=workers)
+                return
+        finally:
+            remove_placement_group(places)  # And with it the workers.
 
 
 def interface_of(address: str) -> str:
@@ -96,20 +100,51 @@ def is_lost_peer(error: BaseException) -> bool:
     return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
-def _from_here_on(workers: list[Any]) -> list[Any]:
+def _start(places: Any, num_nodes: int, each: int, use_gpu: bool, nodes: frozenset[str]) -> list[Any] | None:
+    """The workers by rank, in one process group; None where the cluster has other nodes before they are there."""
+    import ray
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    worker = ray.remote(num_cpus=1, num_gpus=int(use_gpu))(_Worker)
+    strategies = [PlacementGroupSchedulingStrategy(places, rank // each) for rank in range(num_nodes * each)]
+    workers = [worker.options(scheduling_strategy=strategy).remote() for strategy in strategies]
+    where = [worker.node.remote() for worker in workers]
+    pending = where
+    while pending:
+        _, pending = ray.wait(pending, num_returns=len(pending), timeout=POLL_SECONDS)
+        # A node that was just lost counts as alive for a while, and nothing placed on it would ever start.
+        if pending and frozenset(_nodes()) != nodes:
+            return None
+    workers = _from_here_on(workers, ray.get(where))
+    address = ray.get(workers[0].listen.remote())
+    ray.get([each.join.remote(address, rank, len(workers), use_gpu) for rank, each in enumerate(workers)])
+    return workers
+
+
+def _nodes() -> dict[str, dict[str, float]]:
+    """What each node has that Ray holds for alive, by its id."""
+    import ray
+
+    return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+
+
+def _from_here_on(workers: list[Any], nodes: list[str]) -> list[Any]:
     """The workers node by node, those of this node first: rank 0 then writes into the run's own folder."""
     import ray
 
     here = ray.get_runtime_context().get_node_id()
-    nodes = ray.get([worker.node.remote() for worker in workers])
     pairs = sorted(zip(nodes, workers, strict=True), key=lambda pair: (pair[0] != here, pair[0]))
     return [worker for _, worker in pairs]
 
 
-def _per_node(resources: list[dict[str, float]], use_gpu: bool, min_workers: int) -> tuple[int, int]:
+def _per_node(
+    resources: list[dict[str, float]], use_gpu: bool, min_workers: int, *, fewer: bool = False
+) -> tuple[int, int]:
     """How many nodes, and workers on each."""
     kind = "GPU" if use_gpu else "CPU"
     counts = [int(each.get(kind, 0)) for each in resources]
+    if fewer:
+        min_workers = max(1, min(min_workers, min(counts) * len(counts)))
     # The same on every node, so the poorest one decides.
     each = min(counts) if use_gpu else max(1, -(-min_workers // len(counts)))
     if each * len(counts) < min_workers or each > min(counts):

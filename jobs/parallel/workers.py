@@ -62,15 +62,18 @@ def train_on_workers(
         ClusterlabError: a worker raised one, or more than `max_failures` were lost.
         InputError: the cluster has too few GPUs or CPUs.
     """
-    needed = config.min_workers
+    from ray.exceptions import RayActorError
+
+    use_gpu = config.device is Device.CUDA
     for failures in range(config.max_failures + 1):
         try:
-            with process_group(use_gpu=config.device is Device.CUDA, min_workers=needed, check=check) as group:
+            with process_group(
+                use_gpu=use_gpu, min_workers=config.min_workers, fewer=fewer and failures > 0, check=check
+            ) as group:
                 return _call(group, work, config), group.world_size
-        except WorkerLostError as error:
-            lost = error
-            print(f"lost a worker, {failures + 1} of at most {config.max_failures}: {error}", flush=True)
-            needed = min(needed, _num_left(config.device)) if fewer else needed
+        except (WorkerLostError, RayActorError) as error:
+            lost = str(error).splitlines()[0]
+            print(f"lost a worker, {failures + 1} of at most {config.max_failures}: {lost}", flush=True)
     raise ClusterlabError(f"MAX_FAILURES={config.max_failures}: one worker more was lost: {lost}")
 
 
@@ -122,7 +125,7 @@ def _collect(references: list[Any]) -> list[_Outcome]:
         try:
             outcome: _Outcome = ray.get(done[0])
         except RayActorError as error:
-            raise WorkerLostError(str(error).splitlines()[0]) from error
+            raise WorkerLostError(str(error)) from error
         if outcome.error is not None:
             failure = ClusterlabError(outcome.error)
             failure.exit_code = outcome.exit_code
@@ -183,18 +186,3 @@ class _Bell:
 
     async def give(self) -> None:
         self._rung.set()
-
-
-def _num_left(device: Device) -> int:
-    """How many workers the cluster still has room for.
-
-    Raises:
-        ClusterlabError: none.
-    """
-    import ray
-
-    kind = "GPU" if device is Device.CUDA else "CPU"
-    left = int(ray.cluster_resources().get(kind, 0))
-    if not left:
-        raise ClusterlabError(f"no node with a {kind} is left to go on with")
-    return left

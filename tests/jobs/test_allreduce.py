@@ -92,3 +92,8 @@ def test_an_address_leads_to_its_interface() -> None:
     assert interface_of("127.0.0.1") == interface_of("127.0.0.2") == "lo"
     with pytest.raises(InputError, match=r"network: no interface of this machine has the address 192.0.2.1"):
         interface_of("192.0.2.1")
+
+
+@pytest.mark.parametrize(("counts", "expected"), [([2, 2], (2, 2)), ([2], (1, 2)), ([1, 8], (2, 1)), ([8], (1, 4))])
+def test_fewer_workers_will_do_after_a_loss(counts: list[int], expected: tuple[int, int]) -> None:
+    assert _per_node([{"CPU": count} for count in counts], use_gpu=False, min_workers=4, fewer=True) == expected
