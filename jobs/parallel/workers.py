@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -93,9 +94,8 @@ class _Outcome:
 def _call(group: Group, work: Callable[[C, Notice], dict[str, float]], config: C) -> dict[str, float]:
     import ray
 
-    with _notice() as notice:
-        here = ray.get_runtime_context().get_node_id()
-        pending = group.begin(_work, work, config, notice, Path.cwd(), run_folder(), here)
+    with _notice() as notice, _mark(run_folder()) as mark:
+        pending = group.begin(_work, work, config, notice, Path.cwd(), run_folder(), mark)
         try:
             outcomes = _collect(pending)
         except (KeyboardInterrupt, SystemExit):
@@ -138,11 +138,9 @@ def _collect(references: list[Any]) -> list[_Outcome]:
 
 
 def _work(
-    work: Callable[[C, Notice], dict[str, float]], config: C, notice: Notice, cwd: Path, folder: Path, caller: str
+    work: Callable[[C, Notice], dict[str, float]], config: C, notice: Notice, cwd: Path, folder: Path, mark: str
 ) -> _Outcome:
     """In each worker: call, and send errors back as what they are."""
-    import ray
-
     if cwd.is_dir():
         os.chdir(cwd)  # A text that is given as a relative path is meant from there.
     folder.mkdir(parents=True, exist_ok=True)
@@ -157,9 +155,20 @@ def _work(
         if not is_lost_peer(error):
             raise
         outcome = _Outcome(peer_lost=str(error).splitlines()[0])
-    if ray.get_runtime_context().get_node_id() == caller:
-        return outcome
+    if (folder / mark).exists():
+        return outcome  # Sent back, what others still write there would be written over.
     return dataclasses.replace(outcome, files=small_files(folder))
+
+
+@contextmanager
+def _mark(folder: Path) -> Iterator[str]:
+    """The name of a file by which workers know the caller's folder, on its node or on a shared disk."""
+    path = folder / f".caller-{secrets.token_hex(8)}"
+    path.touch()
+    try:
+        yield path.name
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from clusterlab.run import METRICS
 from jobs.fsdp import Config, _train, main
 from jobs.launch.folder import VARIABLE, run_folder
 from jobs.llm.curve import read_losses
-from jobs.parallel.workers import Notice, train_on_workers
+from jobs.parallel.workers import Notice, _mark, _work, train_on_workers
 
 pytestmark = pytest.mark.usefixtures("_ray_here", "folder")
 
@@ -116,3 +116,17 @@ def test_more_workers_than_there_are_cpus_are_refused() -> None:
 def test_a_batch_that_the_ranks_cannot_share_is_refused() -> None:
     with pytest.raises(ClusterlabError, match="GLOBAL_BATCH_SIZE=4: must be a multiple of MICRO_BATCH_SIZE=4 times 2"):
         train_on_workers(_train, _config(GLOBAL_BATCH_SIZE=4), fewer=True)
+
+
+def _writes(_config: Config, _notice: Notice) -> dict[str, float]:
+    (run_folder() / METRICS).write_text("{}")
+    return {"written": 1.0}
+
+
+def test_files_come_back_from_another_disk_and_from_no_shared_one(folder: Path, tmp_path: Path) -> None:
+    notice = Notice(actor=None)
+    with _mark(folder) as mark:
+        shared = _work(_writes, _config(), notice, Path.cwd(), folder, mark)
+        apart = _work(_writes, _config(), notice, Path.cwd(), tmp_path / "of-another-node", mark)
+    assert (shared.files, apart.files) == ({}, {METRICS: b"{}"})
+    assert not (folder / mark).exists()
