@@ -23,6 +23,10 @@ TIMEOUT_VARIABLE = "CLUSTERLAB_RAY_TIMEOUT"
 NOT_PACKED = [".cache", ".git", ".venv", "runs", "shared", "tests", "**/__pycache__", ".*_cache", "*.egg-info"]
 """What a node needs nothing of."""
 KEPT_LETTERS = 2**17
+NO_AGENT = "No available agent to submit job"
+"""What a dashboard says until a node's agent has come to it, on a busy machine long after the dashboard answers."""
+AGENT_SECONDS = 90
+"""How long it may say so."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -74,13 +78,16 @@ class Cluster:
         if upload is not None:
             runtime_env |= {"working_dir": str(upload), "excludes": NOT_PACKED}
         entrypoint = request.entrypoint(folder, python=python)
-        try:
-            job_id: str = self.client.submit_job(
-                entrypoint=entrypoint, runtime_env=runtime_env, metadata=request.metadata()
-            )
-        except (RuntimeError, OSError) as error:
-            raise UnreachableError(f"{VARIABLE}: {self.address}: takes no job: {error}") from error
-        return job_id
+        deadline = time.monotonic() + AGENT_SECONDS
+        while True:
+            try:
+                return str(
+                    self.client.submit_job(entrypoint=entrypoint, runtime_env=runtime_env, metadata=request.metadata())
+                )
+            except (RuntimeError, OSError) as error:
+                if NO_AGENT not in str(error) or time.monotonic() > deadline:
+                    raise UnreachableError(f"{VARIABLE}: {self.address}: takes no job: {error}") from error
+            time.sleep(1)
 
     def follow(self, job_id: str) -> Any:
         """Print what a job prints until it has ended.

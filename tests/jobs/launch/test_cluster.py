@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clusterlab.errors import InputError, UnreachableError
+from jobs.launch import cluster
 from jobs.launch.cluster import Cluster
 from jobs.launch.embedded import Embedded
 
@@ -44,3 +47,49 @@ def test_another_form_of_address_is_refused(address: str) -> None:
 def test_a_cluster_that_refuses_our_token_is_named(head: Embedded) -> None:
     with pytest.raises(InputError, match="refuses us; RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"):
         Cluster.connect(head.address, seconds=20, headers={"Authorization": "Bearer wrong"})
+
+
+class _Busy:
+    """A cluster that refuses a job some times before it takes it."""
+
+    def __init__(self, reason: str, times: int) -> None:
+        self.reason, self.times = reason, times
+
+    def submit_job(self, **_: Any) -> str:
+        self.times -= 1
+        if self.times >= 0:
+            raise RuntimeError(f"Request failed with status code 500: {self.reason}.")
+        return "raysubmit_1"
+
+
+class _Request:
+    """Any."""
+
+    def variables(self, _folder: Path) -> dict[str, str]:
+        return {}
+
+    def entrypoint(self, _folder: Path, *, python: str) -> str:
+        return python
+
+    def metadata(self) -> dict[str, str]:
+        return {}
+
+
+def _submit(client: _Busy, folder: Path) -> str:
+    request: Any = _Request()
+    return Cluster(address="http://head:1", client=client, seconds=1).submit(request, folder, python="p", upload=None)
+
+
+def test_a_cluster_whose_agents_are_not_there_yet_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    assert _submit(_Busy("No available agent to submit job, please try again later.", 2), tmp_path) == "raysubmit_1"
+    monkeypatch.setattr(cluster, "AGENT_SECONDS", -1)
+    with pytest.raises(UnreachableError, match=r"takes no job: .*No available agent"):
+        _submit(_Busy("No available agent to submit job", 2), tmp_path)
+
+
+def test_another_refusal_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UnreachableError, match=r"takes no job: .*the job is bad"):
+        _submit(_Busy("the job is bad", 1), tmp_path)
