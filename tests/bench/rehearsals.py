@@ -52,13 +52,18 @@ def _warm(record: dict[str, Any]) -> Figure:
 def _side_by_side() -> Figure:
     with tempfile.TemporaryDirectory(dir=ROOT) as folder:
         lab = _on_one_node("allreduce", Path(folder))
-        one, many = (_launch(_rehearse(lab, "--clusters", str(number))) for number in (1, NUM_CLUSTERS))
-    return Figure(
-        what=f"`sky launch` of {NUM_CLUSTERS} clusters side by side against one (`rehearse --clusters {NUM_CLUSTERS}`)",
-        measured=f"{many / one:.2f} ({many:.0f} s and {one:.0f} s)",
-        wanted="at most 3 on 2 cores",
-        met=many / one <= 3,
-    )
+        what = (
+            f"`sky launch` of {NUM_CLUSTERS} clusters side by side against one (`rehearse --clusters {NUM_CLUSTERS}`)"
+        )
+        one = _launch(_rehearse(lab))
+        try:
+            many = _launch(_rehearse(lab, "--clusters", str(NUM_CLUSTERS)))
+        except RuntimeError as error:
+            print(error)
+            measured = f"one took {one:.0f} s, {NUM_CLUSTERS} did not all end well"
+            return Figure(what=what, measured=measured, wanted="at most 3 on 2 cores", met=False)
+    measured = f"{many / one:.2f} ({many:.0f} s and {one:.0f} s)"
+    return Figure(what=what, measured=measured, wanted="at most 3 on 2 cores", met=many / one <= 3)
 
 
 def _on_one_node(name: str, folder: Path) -> str:
@@ -77,6 +82,8 @@ def _rehearse(*arguments: str) -> dict[str, Any]:
         command = [str(CONTROL), "rehearse", *arguments, "--out", folder, "--json"]
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if result.returncode:
-            raise RuntimeError(f"{' '.join(command)} ended with {result.returncode}:\n{result.stderr[-2000:]}")
+            log = Path(folder) / "sky.log"
+            said = result.stderr[-1000:] + (log.read_text()[-4000:] if log.exists() else "")
+            raise RuntimeError(f"{' '.join(command)} ended with {result.returncode}:\n{said}")
         record: dict[str, Any] = json.loads((Path(folder) / "rehearsal.json").read_text())
         return record
