@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import secrets
 import sys
 import time
 import urllib.error
@@ -77,17 +78,26 @@ class Cluster:
         runtime_env: dict[str, Any] = {"env_vars": request.variables(folder)}
         if upload is not None:
             runtime_env |= {"working_dir": str(upload), "excludes": NOT_PACKED}
-        entrypoint = request.entrypoint(folder, python=python)
-        deadline = time.monotonic() + AGENT_SECONDS
+        # With an id of ours, a submission whose answer was lost can be told from one that did not arrive.
+        job_id = f"raysubmit_{secrets.token_hex(8)}"
+        job: dict[str, Any] = {"submission_id": job_id, "entrypoint": request.entrypoint(folder, python=python)}
+        job |= {"runtime_env": runtime_env, "metadata": request.metadata()}
+        began = time.monotonic()
         while True:
             try:
-                return str(
-                    self.client.submit_job(entrypoint=entrypoint, runtime_env=runtime_env, metadata=request.metadata())
-                )
+                return str(self.client.submit_job(**job))
             except (RuntimeError, OSError) as error:
-                if NO_AGENT not in str(error) or time.monotonic() > deadline:
+                if f"{job_id} already exists" in str(error):
+                    return job_id
+                if time.monotonic() - began > self._patience(error):
                     raise UnreachableError(f"{VARIABLE}: {self.address}: takes no job: {error}") from error
             time.sleep(1)
+
+    def _patience(self, error: RuntimeError | OSError) -> float:
+        """For how many seconds a submission is tried again after this."""
+        if isinstance(error, OSError):
+            return self.seconds
+        return AGENT_SECONDS if NO_AGENT in str(error) else -1
 
     def follow(self, job_id: str) -> Any:
         """Print what a job prints until it has ended.

@@ -63,10 +63,28 @@ def theirs(config: Training, folder: str) -> tuple[float, float]:
         fsdp="full_shard auto_wrap",
         fsdp_config={"fsdp_version": 2, "transformer_layer_cls_to_wrap": ["LlamaDecoderLayer"]},
     )
+    _fsdp_on_a_cpu()
     model = llama(config.shape, config.seq_length, seed=config.seed)
     trainer = _in_order(Trainer)(model=model, args=arguments, train_dataset=_rows(config), callbacks=[Clock()])
     trainer.train()
+    if not trainer.accelerator.is_fsdp2:
+        raise RuntimeError("Trainer did not take FSDP2, so that there is nothing to compare")
     return ends[-1] - ends[WARM_UP - 1], trainer.state.log_history[-2]["loss"]
+
+
+def _fsdp_on_a_cpu() -> None:
+    """Let accelerate take its own FSDP2 code on a CPU too: it keeps that to GPUs and, asked for it, would use DDP."""
+    from accelerate.state import AcceleratorState, DistributedType, PartialState
+
+    made = AcceleratorState.__init__
+
+    def make(self: Any, *arguments: Any, fsdp_plugin: Any = None, **options: Any) -> None:
+        made(self, *arguments, fsdp_plugin=fsdp_plugin, **options)
+        if fsdp_plugin is not None and self.distributed_type is DistributedType.MULTI_CPU:
+            self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, fsdp_plugin
+            PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+
+    AcceleratorState.__init__ = make
 
 
 def _in_order(trainer: Any) -> Any:

@@ -25,7 +25,7 @@ from tests.jobs.parallel.losses import engine as engine_of
 
 WARM_UP = 10
 """Steps that do not count."""
-STEPS = 80
+STEPS = 200
 ENGINES = [name for name in WAYS if "-" not in name]
 
 

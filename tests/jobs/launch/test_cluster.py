@@ -55,11 +55,26 @@ class _Busy:
     def __init__(self, reason: str, times: int) -> None:
         self.reason, self.times = reason, times
 
-    def submit_job(self, **_: Any) -> str:
+    def submit_job(self, submission_id: str, **_: Any) -> str:
         self.times -= 1
         if self.times >= 0:
             raise RuntimeError(f"Request failed with status code 500: {self.reason}.")
-        return "raysubmit_1"
+        return submission_id
+
+
+class _Deaf:
+    """A client whose first submission arrives, though its answer is lost."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    def submit_job(self, submission_id: str, **_: Any) -> str:
+        if submission_id in self.taken:
+            raise RuntimeError(
+                f"Request failed with status code 500: Job with submission_id {submission_id} already exists."
+            )
+        self.taken.append(submission_id)
+        raise ConnectionError("Remote end closed connection without response")
 
 
 class _Request:
@@ -75,7 +90,7 @@ class _Request:
         return {}
 
 
-def _submit(client: _Busy, folder: Path) -> str:
+def _submit(client: Any, folder: Path) -> str:
     request: Any = _Request()
     return Cluster(address="http://head:1", client=client, seconds=1).submit(request, folder, python="p", upload=None)
 
@@ -84,10 +99,17 @@ def test_a_cluster_whose_agents_are_not_there_yet_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
-    assert _submit(_Busy("No available agent to submit job, please try again later.", 2), tmp_path) == "raysubmit_1"
+    busy = _Busy("No available agent to submit job, please try again later.", 2)
+    assert _submit(busy, tmp_path).startswith("raysubmit_")
     monkeypatch.setattr(cluster, "AGENT_SECONDS", -1)
     with pytest.raises(UnreachableError, match=r"takes no job: .*No available agent"):
         _submit(_Busy("No available agent to submit job", 2), tmp_path)
+
+
+def test_a_job_is_submitted_once_when_its_answer_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    deaf = _Deaf()
+    assert [_submit(deaf, tmp_path)] == deaf.taken
 
 
 def test_another_refusal_is_told_at_once(tmp_path: Path) -> None:
