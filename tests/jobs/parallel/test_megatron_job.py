@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,8 +11,9 @@ import pytest
 from clusterlab.config import parse
 from clusterlab.errors import InputError
 from clusterlab.fit.memory import Precision
-from jobs.launch.folder import VARIABLE
-from jobs.megatron import Config, main
+from clusterlab.run import METRICS
+from jobs.launch.folder import VARIABLE, run_folder
+from jobs.megatron import PHASE, Config, _train, main
 from jobs.parallel.layout import Layout
 from jobs.parallel.workers import Notice, train_on_workers
 
@@ -32,6 +37,37 @@ def test_the_record_says_what_each_worker_holds_and_how_far_the_losses_are_from_
     layout = {name: metrics[f"{name}_parallel"] for name in ("data", "tensor", "pipeline", "context")}
     assert layout == {"data": 1, "tensor": 2, "pipeline": 1, "context": 1}
     assert {path.name for path in tmp_path.glob("*.png")} == {"loss.png", "layout.png"}
+
+
+def _killed_once(config: Config, notice: Notice) -> dict[str, float]:
+    """Train, and be killed at rank 1 when two checkpoints are there; the newest is torn."""
+    import torch.distributed as dist
+
+    if dist.get_rank() == 1 and not (run_folder() / "killed").exists():
+        threading.Thread(target=_tear_and_kill, args=[run_folder()], daemon=True).start()
+    return _train(config, notice)
+
+
+def _tear_and_kill(folder: Path) -> None:
+    while len(checkpoints := sorted((folder / "checkpoints" / PHASE).glob("step-*"))) < 2:
+        threading.Event().wait(0.002)
+    for path in filter(Path.is_file, checkpoints[-1].rglob("*")):
+        path.write_bytes(b"torn")
+    (folder / "killed").write_text(checkpoints[-1].name)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("_ray_here")
+def test_a_killed_worker_and_a_torn_checkpoint_change_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    monkeypatch.setattr("jobs.megatron._train", _killed_once)
+    metrics = main(_config(STEPS="10", CHECKPOINT_EVERY="2"))
+    steps = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
+    numbers = [step["step"] for step in steps if step["phase"] == PHASE]
+    assert set(numbers) == set(range(1, 11))
+    # It went on from the checkpoint before the torn one, and has the losses of one process that was never disturbed.
+    assert numbers.count(int((tmp_path / "killed").read_text().removeprefix("step-")) - 1) == 2
+    assert metrics["loss_gap_to_one_process"] < 2e-5
 
 
 @pytest.mark.usefixtures("_ray_here")
