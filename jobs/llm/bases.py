@@ -10,7 +10,7 @@ from typing import Any
 
 from clusterlab.config import PINNED, Source
 from clusterlab.errors import InputError, Problem
-from jobs.llm.pretrain import tiny_llama
+from jobs.llm.pretrain import TinyLlama, tiny_llama, untrained
 from jobs.llm.quantized import keep_layout, nf4_config
 from jobs.llm.smollm import smollm2_135m_instruct
 
@@ -43,6 +43,16 @@ class Base:
             return cls(name=source)
         message = f"{source!r}; allowed: {', '.join(MADE)}, a folder, or org/name@<40-hex revision>"
         raise InputError(Problem(path="model", message=message))
+
+    @classmethod
+    def skeleton_of(cls, source: Source) -> Any:
+        """The skeleton of a base that need not have been made yet: nothing is pretrained for it."""
+        import torch
+
+        if source != "tiny-llama":
+            return cls.of(source, lambda *_: None).skeleton()
+        with torch.device("meta"):
+            return untrained(TinyLlama())
 
     def tokenizer(self) -> Any:
         """The tokenizer that came with the model."""

@@ -29,23 +29,24 @@ def eval_loss(model: Any, examples: Sequence[Tokens], row_length: int, *, batch_
 
 
 def answers(
-    model: Any, tokenizer: Any, examples: Sequence[Tokens], max_new_tokens: int, *, batch_size: int = 32
+    model: Any,
+    tokenizer: Any,
+    examples: Sequence[Tokens],
+    max_new_tokens: int,
+    *,
+    adapters: Sequence[str] | None = None,
+    batch_size: int = 32,
 ) -> list[str]:
-    """What the model answers to each prompt, greedily."""
+    """What the model answers to each prompt, greedily; `adapters` has the name of one for each, of several loaded."""
     import torch
 
     model.eval()
-    device = next(model.parameters()).device
+    fill = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     found: list[str] = []
     with torch.no_grad():
-        for part in _parts(examples, batch_size):
-            longest = max(len(example.prompt) for example in part)
-            pad = [longest - len(example.prompt) for example in part]
-            fill = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-            ids = torch.tensor(
-                [[fill] * n + example.prompt for n, example in zip(pad, part, strict=True)], device=device
-            )
-            mask = torch.tensor([[0] * n + [1] * (longest - n) for n in pad], device=device)
+        for start, part in zip(range(0, len(examples), batch_size), _parts(examples, batch_size), strict=True):
+            ids, mask = _padded(part, fill, next(model.parameters()).device)
+            chosen = {} if adapters is None else {"adapter_names": list(adapters[start : start + batch_size])}
             out = model.generate(
                 input_ids=ids,
                 attention_mask=mask,
@@ -54,8 +55,10 @@ def answers(
                 use_cache=True,
                 pad_token_id=fill,
                 eos_token_id=tokenizer.eos_token_id,
+                **chosen,
             )
-            found += [text.strip() for text in tokenizer.batch_decode(out[:, longest:], skip_special_tokens=True)]
+            answered = tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
+            found += [text.strip() for text in answered]
     return found
 
 
@@ -75,6 +78,17 @@ def write_answers(path: Path, examples: Sequence[Example], before: Sequence[str]
             lines.append(f"{name:<13}{' '.join(text.split())}")
         lines.append("")
     path.write_text("\n".join(lines))
+
+
+def _padded(examples: Sequence[Tokens], fill: int, device: Any) -> tuple[Any, Any]:
+    """Prompts of shape (examples, longest), filled on the left, and where they are not filled."""
+    import torch
+
+    longest = max(len(example.prompt) for example in examples)
+    pad = [longest - len(example.prompt) for example in examples]
+    ids = torch.tensor([[fill] * n + example.prompt for n, example in zip(pad, examples, strict=True)], device=device)
+    mask = torch.tensor([[0] * n + [1] * (longest - n) for n in pad], device=device)
+    return ids, mask
 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -1,13 +1,14 @@
-"""Train the adapters of a frozen base on packed examples, checkpointed, the same from any checkpoint on."""
+"""Train what is not frozen of a model on packed examples, checkpointed, the same from any checkpoint on."""
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from jobs.llm.alpaca import Tokens
 from jobs.llm.checkpoints import Checkpoints
@@ -40,10 +41,31 @@ class Progress:
     seconds: float = 0.0
     """Time in steps, of all attempts; the first step of each, which warms up, and its tokens are not counted."""
 
+    gradient_bytes: int = 0
+    """Of all gradients at once, as a step has them."""
+    optimizer_bytes: int = 0
+    """Of what the optimizer keeps between steps."""
+
     @property
     def tokens_per_second(self) -> float:
         """Measured over the steps that count; 0 where there are none."""
         return self.tokens / self.seconds if self.seconds else 0.0
+
+
+class Schedule(Protocol):
+    """What changes a model between steps beside the optimizer, such as the ranks of AdaLoRA."""
+
+    def penalty(self) -> Any:
+        """What is added to the loss before the backward pass; the loss that is reported is without it."""
+
+    def after_step(self, step: int) -> None:
+        """Called when the optimizer has stepped; the gradients are still there."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
 
 
 def finetune(
@@ -53,27 +75,21 @@ def finetune(
     *,
     checkpoints: Checkpoints | None = None,
     on_step: Callable[[int, float, float, int], None] | None = None,
+    schedule: Schedule | None = None,
+    loss_of: Callable[[Any, PackedBatch], Any] = response_loss,
 ) -> Progress:
     """Train what `requires_grad` in `model` to `recipe.steps`, from the latest checkpoint on.
 
     `on_step` is called with the number of the step, its loss, its seconds and its tokens.
     """
-    import torch
-
-    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    device = next(iter(trained.values())).device
-    optimizer = make_optimizer(list(trained.values()), recipe.learning_rate)
-    progress = _resume(trained, optimizer, checkpoints)
+    training = _Training(model, recipe, schedule)
+    progress = training.resume(checkpoints)
     first = progress.step + 1
     model.train()
     for step in range(first, recipe.steps + 1):
         began = time.perf_counter()
-        batch = nth_batch(examples, step, recipe).to(device)
-        loss = response_loss(model, batch)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained.values(), recipe.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
+        batch = nth_batch(examples, step, recipe).to(training.device)
+        loss = training.update(step, loss_of(model, batch), measure=step == first)
         value = loss.item()
         seconds = time.perf_counter() - began
         progress.step = step
@@ -83,7 +99,7 @@ def finetune(
         if on_step:
             on_step(step, value, seconds, batch.num_tokens)
         if checkpoints and (step % recipe.checkpoint_every == 0 or step == recipe.steps):
-            checkpoints.save(step, _state(trained, optimizer, progress))
+            checkpoints.save(step, training.state())
     return progress
 
 
@@ -118,27 +134,59 @@ def _order(num_examples: int, seed: int, number: int) -> tuple[int, ...]:
     return tuple(order)
 
 
-def _resume(trained: dict[str, Any], optimizer: Any, checkpoints: Checkpoints | None) -> Progress:
-    import torch
+class _Training:
+    """All that a training changes."""
 
-    state = checkpoints.latest() if checkpoints else None
-    if state is None:
-        return Progress()
-    with torch.no_grad():
-        for name, weight in trained.items():
-            weight.copy_(state["weights"][name])
-    optimizer.load_state_dict(state["optimizer"])
-    _set_random_state(state["random"])
-    return Progress(**state["progress"])
+    def __init__(self, model: Any, recipe: Recipe, schedule: Schedule | None) -> None:
+        self.trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self.device = next(iter(self.trained.values())).device
+        self.optimizer = make_optimizer(list(self.trained.values()), recipe.learning_rate)
+        self.schedule = schedule
+        self.max_grad_norm = recipe.max_grad_norm
+        self.progress = Progress()
 
+    def update(self, step: int, loss: Any, *, measure: bool) -> Any:
+        """One optimizer step; returns the loss as it was given."""
+        import torch
 
-def _state(trained: dict[str, Any], optimizer: Any, progress: Progress) -> dict[str, Any]:
-    return {
-        "weights": {name: weight.detach().cpu() for name, weight in trained.items()},
-        "optimizer": optimizer.state_dict(),
-        "random": list(_random_states()),
-        "progress": {"step": progress.step, "tokens": progress.tokens, "seconds": progress.seconds},
-    }
+        (loss if self.schedule is None else loss + self.schedule.penalty()).backward()
+        torch.nn.utils.clip_grad_norm_(self.trained.values(), self.max_grad_norm)
+        self.optimizer.step()
+        if self.schedule is not None:
+            self.schedule.after_step(step)
+        if measure:
+            self.progress.gradient_bytes = sum(weight.grad.nbytes for weight in self.trained.values())
+            states = (tensor for state in self.optimizer.state.values() for tensor in state.values())
+            self.progress.optimizer_bytes = sum(tensor.nbytes for tensor in states if torch.is_tensor(tensor))
+        self.optimizer.zero_grad()
+        return loss
+
+    def resume(self, checkpoints: Checkpoints | None) -> Progress:
+        """Take over the latest checkpoint, if there is one."""
+        import torch
+
+        state = checkpoints.latest() if checkpoints else None
+        if state is None:
+            return self.progress
+        with torch.no_grad():
+            for name, weight in self.trained.items():
+                weight.copy_(state["weights"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
+        _set_random_state(state["random"])
+        self.progress = Progress(**state["progress"])
+        return self.progress
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {
+            "weights": {name: weight.detach().cpu() for name, weight in self.trained.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": None if self.schedule is None else self.schedule.state_dict(),
+            "random": list(_random_states()),
+            "progress": dataclasses.asdict(self.progress),
+        }
 
 
 def _random_states() -> Iterator[Any]:

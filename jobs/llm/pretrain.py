@@ -49,31 +49,8 @@ def tiny_llama(report: Callable[[int, int, float], None], recipe: TinyLlama | No
     return cached("tiny-llama", key, lambda folder: _pretrain(recipe, folder, report))
 
 
-def _pretrain(recipe: TinyLlama, folder: Path, report: Callable[[int, int, float], None]) -> None:
-    import torch
-
-    torch.manual_seed(recipe.seed)
-    tokenizer = _train_tokenizer(recipe)
-    model = _model(recipe)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.1
-    )
-    batches = _batches(recipe, tokenizer)
-    for step in range(1, recipe.steps + 1):
-        tokens = torch.tensor(next(batches))
-        loss = model(input_ids=tokens, labels=tokens).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
-        report(step, recipe.steps, loss.item())
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
-def _model(recipe: TinyLlama) -> Any:
+def untrained(recipe: TinyLlama) -> Any:
+    """The model with random weights."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     return LlamaForCausalLM(
@@ -92,6 +69,30 @@ def _model(recipe: TinyLlama) -> Any:
             use_cache=False,
         )
     )
+
+
+def _pretrain(recipe: TinyLlama, folder: Path, report: Callable[[int, int, float], None]) -> None:
+    import torch
+
+    torch.manual_seed(recipe.seed)
+    tokenizer = _train_tokenizer(recipe)
+    model = untrained(recipe)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.1
+    )
+    batches = _batches(recipe, tokenizer)
+    for step in range(1, recipe.steps + 1):
+        tokens = torch.tensor(next(batches))
+        loss = model(input_ids=tokens, labels=tokens).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        report(step, recipe.steps, loss.item())
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def _train_tokenizer(recipe: TinyLlama) -> Any:

@@ -18,7 +18,8 @@ from jobs.llm.alpaca import Tokens, load_examples, tokenize
 from jobs.llm.bases import Base
 from jobs.llm.evaluate import eval_loss
 from jobs.llm.finetune import batch_indices, finetune
-from jobs.qlora import Config, _recipe, _with_adapters
+from jobs.qlora import Config
+from jobs.tuning.methods import METHODS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,16 +49,16 @@ class Setting:
 
     def in_order(self) -> list[Tokens]:
         """The examples of all steps, one after the other."""
-        recipe = _recipe(self.config)
+        recipe = self.config.recipe()
         steps = (batch_indices(len(self.train), step, recipe) for step in range(1, self.config.steps + 1))
         return [self.train[index] for indices in steps for index in indices]
 
 
 def ours(setting: Setting) -> tuple[float, float]:
     """Tokens a second without the first step, and the held-out loss afterwards."""
-    model = _with_adapters(setting.base.load(quantized=True), setting.config)
+    model = METHODS["qlora"].attach(setting.base.load(quantized=True), setting.config)
     ended: list[float] = []
-    finetune(model, setting.train, _recipe(setting.config), on_step=lambda *_: ended.append(time.perf_counter()))
+    finetune(model, setting.train, setting.config.recipe(), on_step=lambda *_: ended.append(time.perf_counter()))
     return _speed(setting, ended), eval_loss(model, setting.held_out, setting.config.row_length)
 
 
@@ -74,7 +75,7 @@ def trl(setting: Setting) -> tuple[float, float]:
         def on_step_end(self, *_: Any, **__: Any) -> None:
             ended.append(time.perf_counter())
 
-    model = _with_adapters(setting.base.load(quantized=True), config)
+    model = METHODS["qlora"].attach(setting.base.load(quantized=True), config)
     rows = [
         {"input_ids": e.prompt + e.response, "completion_mask": [0] * len(e.prompt) + [1] * len(e.response)}
         for e in setting.in_order()

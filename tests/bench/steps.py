@@ -16,7 +16,9 @@ from clusterlab.config import parse
 from jobs.launch.folder import VARIABLE
 from jobs.launch.workers import run_worker
 from jobs.llm.finetune import finetune
-from jobs.qlora import Config, _load_data, _recipe, _with_adapters
+from jobs.qlora import Config
+from jobs.tuning.methods import METHODS
+from jobs.tuning.task import Task
 
 WARM_UP = 10
 """Steps that do not count."""
@@ -27,10 +29,10 @@ def measure(config: Config) -> dict[str, float]:
     from jobs.llm.bases import Base
 
     base = Base.of(config.model, lambda *_: None)
-    model = _with_adapters(base.load(quantized=True), config)
+    model = METHODS["qlora"].attach(base.load(quantized=True), config)
     seconds: list[float] = []
-    data = _load_data(config, base)
-    finetune(model, data.train, _recipe(config), on_step=lambda _, __, duration, ___: seconds.append(duration))
+    task = Task.load(config, base)
+    finetune(model, task.train, config.recipe(), on_step=lambda _, __, duration, ___: seconds.append(duration))
     return {"seconds": statistics.median(seconds[WARM_UP:])}
 
 
