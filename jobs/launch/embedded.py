@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clusterlab.errors import UnreachableError
@@ -44,6 +44,8 @@ class Embedded:
     """`http://127.0.0.1:port` of the dashboard, which serves the Jobs API."""
     nodes_address: str
     """`host:port` where further nodes join."""
+    token: str = field(repr=False)
+    """Kept here too: the folder of a Ray that ends at once is gone before it was asked."""
     token_path: Path
     """Only its owner can read it."""
     python: str
@@ -52,7 +54,7 @@ class Embedded:
     @property
     def headers(self) -> dict[str, str]:
         """What a request carries to be let in."""
-        return {"Authorization": f"Bearer {self.token_path.read_text()}"}
+        return {"Authorization": f"Bearer {self.token}"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +123,7 @@ def _start(
     head = Embedded(
         address=f"http://{HOST}:{dashboard}",
         nodes_address=f"{host}:{gcs}",
+        token=token,
         token_path=token_path,
         python=sys.executable,
     )
