@@ -18,11 +18,13 @@ BENCH := .venv/bench
 # A machine's image may carry the environment of this very lock; then it is used as it is.
 BAKED := /opt/clusterlab/train-$(shell sha256sum images/train.lock | cut -c1-12)
 PYTEST ?=
-LOCKS := control sky train bench node
+LOCKS := control sky train bench node quant
+# Environments beside `train`, for libraries that want other versions; a lab's setup says which it needs.
+BESIDE := quant
 
 .PHONY: help
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
+	@sed -nE 's/^([a-z0-9%-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
 
 # --- environments -----------------------------------------------------------
 
@@ -54,6 +56,11 @@ ifeq ($(wildcard $(BAKED)),)
 else
 	@$(LOCKED) ln -sfn $(BAKED) .venv/train
 endif
+
+.PHONY: $(BESIDE:%=env-%)
+env-%: ## an environment that some methods of a lab run in, such as env-quant (.venv/quant)
+$(BESIDE:%=env-%): env-%:
+	@$(LOCKED) $(MAKE) --silent .venv/$*/installed
 
 .PHONY: lock
 lock: $(UV) ## resolve images/*.in again into images/*.lock

@@ -1,0 +1,1 @@
+"""Quantize a model by many methods, and measure what each saves and costs."""

@@ -1,0 +1,122 @@
+"""The ways to quantize a model that the sweep knows, by name.
+
+A method's module has two functions, imported only in a process of the method's environment:
+
+    quantize(method: Method, inputs: Inputs, folder: Path) -> None
+        Quantize the model in `inputs.base`, and save into `folder` what people's tools load.
+    load(method: Method, inputs: Inputs, folder: Path) -> Loaded
+        Load what `quantize` saved, with the tool that people use.
+
+An environment is `images/<name>.lock`; it has torch and numpy, and `make env-<name>` makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobs.compress.size import Shapes, bits_per_parameter, memory_bytes
+
+UNQUANTIZED = "unquantized"
+"""The method that leaves the model as it is: what all others are compared with."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Method:
+    """One way to quantize, at one bit width."""
+
+    name: str
+    """Ends the names of its metrics: `perplexity_rtn_4`."""
+    family: str
+    """What it is called in tables and pictures; methods of one family differ in bits."""
+    bits: float
+    """Bits of a weight by name, without constants."""
+    module: str
+    """Where its `quantize` and `load` are."""
+    environment: str = "train"
+    """The environment whose Python runs it; `train` is that of the jobs."""
+    grouped: bool = False
+    """Whether GROUP_SIZE input features of a row share their constants."""
+    input_multiple: int = 1
+    """What the input features of every layer must be a multiple of, GROUP_SIZE apart."""
+    output_multiple: int = 1
+    """What the output features of every layer must be a multiple of."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the module needs to know besides."""
+
+    def problems(self, shapes: Shapes, group_size: int) -> list[str]:
+        """Why the method cannot quantize layers of these shapes; each names the layer."""
+        found = []
+        for layer, (outputs, inputs) in shapes.items():
+            if self.grouped and inputs % group_size:
+                found.append(f"{layer}: {inputs} input features; allowed: a GROUP_SIZE that divides them")
+            for kind, size, multiple in (
+                ("input", inputs, self.input_multiple),
+                ("output", outputs, self.output_multiple),
+            ):
+                if size % multiple:
+                    found.append(f"{layer}: {size} {kind} features; {self.name} takes multiples of {multiple}")
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Inputs:
+    """What every method is given."""
+
+    base: Path
+    """A folder with the unquantized model and its tokenizer."""
+    shapes: Shapes
+    """Its linear layers, the head apart."""
+    calibration: Any
+    """(rows, length), int64: what a method may look at."""
+    group_size: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Loaded:
+    """A quantized model that can be asked, and what it takes; counted before its first forward pass."""
+
+    model: Any
+    """Is called as models of transformers are (`model(input_ids=rows).logits`), and has their greedy `generate`."""
+    memory_bytes: int
+    """Of all weights."""
+    bits_per_parameter: float
+    """Of the linear layers, constants included."""
+
+    @classmethod
+    def of(cls, model: Any, shapes: Shapes) -> Loaded:
+        """Count a model of torch."""
+        return cls(
+            model=model.eval(), memory_bytes=memory_bytes(model), bits_per_parameter=bits_per_parameter(model, shapes)
+        )
+
+
+_BNB = "jobs.compress.bnb"
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method(name=UNQUANTIZED, family="unquantized", bits=16, module="jobs.compress.unquantized"),
+        Method(name="llm_int8", family="LLM.int8()", bits=8, module=_BNB),
+        Method(name="nf4", family="NF4", bits=4, module=_BNB, settings={"double_quantization": False}),
+        Method(name="nf4_dq", family="NF4 + DQ", bits=4, module=_BNB, settings={"double_quantization": True}),
+    )
+}
+
+
+def chosen(names: str) -> list[Method]:
+    """The methods of a comma-separated list, or of `all`, with the unquantized model first.
+
+    Raises:
+        ValueError: one is not known, or is there twice.
+    """
+    wanted = list(METHODS) if names == "all" else [name.strip() for name in names.split(",")]
+    unknown = [name for name in wanted if name not in METHODS]
+    if unknown:
+        raise ValueError(f"METHODS={','.join(unknown)}: unknown; allowed: all, or of {', '.join(METHODS)}")
+    if len(set(wanted)) < len(wanted):
+        raise ValueError(f"METHODS={names}: each may be there once")
+    return [METHODS[name] for name in dict.fromkeys((UNQUANTIZED, *wanted))]

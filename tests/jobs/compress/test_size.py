@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from clusterlab.config import Source
+from jobs.compress.size import bits_per_parameter, disk_bytes, linear_shapes, memory_bytes
+from jobs.llm.bases import Base
+from jobs.llm.quantized import BITS_BY_FORMULA, model_mib
+
+
+@pytest.fixture
+def base(llama: Any, tmp_path: Path) -> Base:
+    llama.save_pretrained(tmp_path)
+    return Base.of(Source(str(tmp_path)), lambda *_: None)
+
+
+def test_a_plain_model_takes_32_bits_a_weight(llama: Any) -> None:
+    shapes = linear_shapes(llama)
+    assert len(shapes) == 2 * 7
+    assert shapes["model.layers.1.mlp.down_proj"] == (64, 128)
+    assert bits_per_parameter(llama, shapes) == 32
+    assert memory_bytes(llama) == sum(p.numel() for p in llama.parameters()) * 4 + 4 * sum(
+        b.numel() for b in llama.buffers()
+    )
+
+
+def test_a_weight_that_two_layers_share_counts_once(llama: Any) -> None:
+    before, head = memory_bytes(llama), llama.lm_head.weight
+    llama.lm_head.weight = llama.model.embed_tokens.weight
+    assert memory_bytes(llama) == before - head.numel() * 4
+
+
+def test_bytes_of_4_bit_layers_are_those_that_the_qlora_lab_counts(base: Base) -> None:
+    shapes, model = linear_shapes(base.skeleton()), base.load(quantized=True)
+    assert memory_bytes(model) / 2**20 == pytest.approx(model_mib(model), rel=1e-3)
+    assert bits_per_parameter(model, shapes) == pytest.approx(BITS_BY_FORMULA, rel=0.06)
+
+
+def test_bytes_of_a_tensor_that_is_made_of_several_are_those_of_its_parts() -> None:
+    from torch.testing._internal.two_tensor import TwoTensor
+
+    layer = torch.nn.Linear(8, 4, bias=False)
+    layer.weight = torch.nn.Parameter(TwoTensor(torch.zeros(4, 8), torch.ones(4, 8)), requires_grad=False)
+    assert memory_bytes(layer) == 2 * 4 * 8 * 4
+
+
+def test_only_files_of_weights_count_on_disk(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"12345")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    assert disk_bytes(tmp_path) == 5
