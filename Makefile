@@ -99,6 +99,10 @@ test-jobs: $(BENCH)/installed $(TRAIN)/installed
 test-e2e: $(SKY)/installed env ## launch for real on an emulated cloud and a local Slurm; needs root (docs/rehearsal.md)
 	$(SKY)/bin/python -m pytest tests/e2e $(PYTEST)
 
+.PHONY: test-quant
+test-quant: $(BENCH)/installed env-quant ## GPTQ and AWQ, and who reads their checkpoints, in .venv/quant
+	$(BENCH)/bin/python -m pytest tests/quant $(PYTEST)
+
 .PHONY: test-gpu
 test-gpu: $(BENCH)/installed ## what only a GPU can show; skipped where there is none
 	$(BENCH)/bin/python -m pytest tests/gpu $(PYTEST)

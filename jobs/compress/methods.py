@@ -19,6 +19,8 @@ from typing import Any
 
 from jobs.compress.size import Shapes, bits_per_parameter, memory_bytes
 
+TRANSFORMERS = ("transformers.models.llama.modeling_llama",)
+"""What most methods load models with; it imports its parts when they are first asked for."""
 UNQUANTIZED = "unquantized"
 """The method that leaves the model as it is: what all others are compared with."""
 
@@ -43,6 +45,8 @@ class Method:
     """What the input features of every layer must be a multiple of, GROUP_SIZE apart."""
     output_multiple: int = 1
     """What the output features of every layer must be a multiple of."""
+    libraries: tuple[str, ...] = TRANSFORMERS
+    """What it imports; imported before its time is taken."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What the module needs to know besides."""
 
@@ -94,15 +98,35 @@ class Loaded:
         )
 
 
-_BNB = "jobs.compress.bnb"
+def _by_bits(family: str, stem: str, widths: tuple[int, ...], **values: Any) -> list[Method]:
+    return [Method(name=f"{stem}_{bits}", family=family, bits=bits, **values) for bits in widths]
 
+
+# What packs 3 bits into words of 32 does so in periods of 32 values.
+_RTN: dict[str, Any] = {"module": "jobs.compress.rtn", "grouped": True, "input_multiple": 32, "output_multiple": 32}
+# Where it is installed, transformers imports deepspeed to save a model.
+_SAVING = (*TRANSFORMERS, "deepspeed")
+_BNB: dict[str, Any] = {"module": "jobs.compress.bnb", "libraries": (*_SAVING, "bitsandbytes")}
+_GPTQMODEL: dict[str, Any] = {
+    "module": "jobs.compress.gptqmodel",
+    "environment": "quant",
+    "grouped": True,
+    "input_multiple": 32,
+    "output_multiple": 32,
+    "libraries": (*TRANSFORMERS, "gptqmodel"),
+}
+
+# GPTQModel looks for AWQ's clipping in batches of 64 outputs.
 METHODS = {
     method.name: method
     for method in (
-        Method(name=UNQUANTIZED, family="unquantized", bits=16, module="jobs.compress.unquantized"),
-        Method(name="llm_int8", family="LLM.int8()", bits=8, module=_BNB),
-        Method(name="nf4", family="NF4", bits=4, module=_BNB, settings={"double_quantization": False}),
-        Method(name="nf4_dq", family="NF4 + DQ", bits=4, module=_BNB, settings={"double_quantization": True}),
+        Method(name=UNQUANTIZED, family="unquantized", bits=16, module="jobs.compress.unquantized", libraries=_SAVING),
+        *_by_bits("RTN", "rtn", (8, 4, 3), **_RTN),
+        Method(name="llm_int8", family="LLM.int8()", bits=8, **_BNB),
+        Method(name="nf4", family="NF4", bits=4, settings={"double_quantization": False}, **_BNB),
+        Method(name="nf4_dq", family="NF4 + DQ", bits=4, settings={"double_quantization": True}, **_BNB),
+        *_by_bits("GPTQ", "gptq", (4, 3), settings={"awq": False}, **_GPTQMODEL),
+        *_by_bits("AWQ", "awq", (4, 3), settings={"awq": True}, **_GPTQMODEL | {"output_multiple": 64}),
     )
 }
 

@@ -14,7 +14,12 @@ from jobs.llm.pretrain import TinyLlama, tiny_llama, untrained
 from jobs.llm.quantized import keep_layout, nf4_config
 from jobs.llm.smollm import smollm2_135m_instruct
 
-MADE = ("tiny-llama", "smollm2-135m-instruct")
+TINY_RECIPES = {
+    "tiny-llama": TinyLlama(),
+    # As small, in the multiples of 64 and 256 that the kernels and formats of quantized weights ask for.
+    "tiny-llama-256": TinyLlama(hidden_size=256, intermediate_size=512, num_attention_heads=8, num_key_value_heads=4),
+}
+MADE = (*TINY_RECIPES, "smollm2-135m-instruct")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +37,8 @@ class Base:
         Raises:
             InputError: the source names nothing that is known.
         """
-        if source == "tiny-llama":
-            return cls(name=str(tiny_llama(report)))
+        if source in TINY_RECIPES:
+            return cls(name=str(tiny_llama(report, TINY_RECIPES[source])))
         if source == "smollm2-135m-instruct":
             return cls(name=str(smollm2_135m_instruct()))
         if PINNED.fullmatch(source):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.run import Run
+from tests.bench.compress import nf4_load, rounding, sweep_on_two
 from tests.bench.figure import CONTROL, ROOT, Figure
 from tests.bench.parallel import ENGINES
 from tests.bench.rehearsals import rehearsals
@@ -34,6 +35,7 @@ def main() -> None:
         "jobs": [help_time, check_time, ray_over_torchrun, over_sft_trainer, demo_time],
         "bases": [tiny_bases],
         "training": [group_over_torchrun, over_hf_trainer, saving_beside_steps],
+        "compression": [rounding, nf4_load, sweep_on_two],
         "rehearsals": [rehearsals],
     }
     for name in sys.argv[1:] or sections:

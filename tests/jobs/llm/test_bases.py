@@ -15,7 +15,7 @@ from jobs.llm.pretrain import TinyLlama, tiny_llama
 
 
 def test_a_source_that_names_nothing_says_what_is_allowed() -> None:
-    with pytest.raises(InputError, match=r"model: 'tiny-lama'; allowed: tiny-llama, smollm2-135m-instruct, a folder"):
+    with pytest.raises(InputError, match=r"model: .tiny-lama.; allowed: tiny-llama, .*, a folder"):
         Base.of(Source("tiny-lama"), lambda *_: None)
 
 

@@ -1,0 +1,150 @@
+"""Every method as a Ray task, and in it as a process of the method's environment; what was measured before is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clusterlab.errors import ClusterlabError
+from jobs.compress.environments import ROOT, python_of
+from jobs.compress.measure import ASKED, CHECKPOINT, MEASURED, REFERENCE
+from jobs.compress.methods import UNQUANTIZED, Method
+from jobs.compress.row import Outcome, Row
+from jobs.compress.setting import Setting
+from jobs.llm.cache import cached
+
+LOG = "log.txt"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """What of a cluster each method gets."""
+
+    cpus: int
+    gpus: float
+    """A fraction lets as many methods onto one GPU at once; 0 where the cluster has none."""
+    seconds: float
+    """After which a method has failed."""
+
+
+class MethodFailedError(ClusterlabError):
+    """A method did not come to its end; the others do."""
+
+
+def sweep(
+    methods: Sequence[Method], setting: Setting, share: Share, *, on_row: Callable[[Row, str], None] = lambda *_: None
+) -> list[Row]:
+    """Measure all methods, as many at once as the cluster has room for; the unquantized model is the first of them.
+
+    `on_row` gets each row as it comes, with what its process printed. A method that fails is a row too.
+
+    Returns the rows in the order of `methods`.
+    """
+    import ray
+
+    ray.init(ignore_reinit_error=True)
+    options = {"num_cpus": share.cpus, "num_gpus": share.gpus, "max_retries": 0}
+    task = ray.remote(_measured).options(**options)
+    rows: dict[str, Row] = {}
+    # The others are compared with the unquantized model, so it comes first and alone.
+    for batch in (methods[:1], methods[1:]):
+        pending = [task.remote(method, setting, share.seconds) for method in batch]
+        while pending:
+            done, pending = ray.wait(pending)
+            row, log = ray.get(done[0])
+            rows[row.method] = row
+            on_row(row, log)
+    return [rows[method.name] for method in methods]
+
+
+def _measured(method: Method, setting: Setting, seconds: float) -> tuple[Row, str]:
+    """In a Ray task: the row of a method, and what its process printed."""
+    fingerprint = setting.fingerprint(method)
+    values: dict[str, Any] = {"method": method.name, "family": method.family, "bits": method.bits}
+    with tempfile.NamedTemporaryFile(prefix=f"{method.name}-", suffix=".log") as log:
+        kept = True
+
+        def make(folder: Path) -> None:
+            nonlocal kept
+            kept = False
+            _run(method, setting, folder, Path(log.name), seconds)
+
+        try:
+            folder = cached(f"row-{method.name}", setting.recipe(method), make)
+        except ClusterlabError as error:
+            row = Row(**values, outcome=Outcome.FAILED, fingerprint=fingerprint, reason=str(error))
+        else:
+            metrics = json.loads((folder / MEASURED).read_text())
+            row = Row(
+                **values,
+                outcome=Outcome.MEASURED,
+                fingerprint=fingerprint,
+                kept=kept,
+                metrics=metrics,
+                folder=str(folder / CHECKPOINT),
+            )
+        return row, Path(log.name).read_text(errors="replace")
+
+
+def _run(method: Method, setting: Setting, folder: Path, log: Path, seconds: float) -> None:
+    """Start the method's process, and wait for it.
+
+    Raises:
+        MissingError: its environment is not on this machine.
+        MethodFailedError: it crashed, raised, or took too long.
+    """
+    python = python_of(method.environment)
+    asked = {
+        "method": dataclasses.asdict(method),
+        "base": str(setting.base()),
+        "prepared": str(setting.prepared()),
+        "reference": None if method.name == UNQUANTIZED else str(_reference(setting, log, seconds)),
+        **{name: getattr(setting, name) for name in ("group_size", "num_compared", "decode_tokens", "seed")},
+    }
+    (folder / ASKED).write_text(json.dumps(asked))
+    environment = os.environ | {"OMP_NUM_THREADS": str(setting.threads), "PYTHONPATH": str(ROOT)}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [python, "-m", "jobs.compress.measure", str(folder)],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise MethodFailedError(f"not done after {seconds:.0f} s") from None
+        finally:
+            process.kill()
+            process.wait()
+    if code != 0:
+        raise MethodFailedError(_reason(code, log))
+
+
+def _reference(setting: Setting, log: Path, seconds: float) -> Path:
+    """The log-probabilities of the unquantized model, measured on this node now if they are not here."""
+    from jobs.compress.methods import METHODS
+
+    method = METHODS[UNQUANTIZED]
+    folder = cached(
+        f"row-{UNQUANTIZED}", setting.recipe(method), lambda folder: _run(method, setting, folder, log, seconds)
+    )
+    return folder / REFERENCE
+
+
+def _reason(code: int, log: Path) -> str:
+    """The signal that ended a process, or the last thing that it said."""
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    said = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return said[-1] if said else f"exit code {code}"
