@@ -54,10 +54,10 @@ class Base:
         """The skeleton of a base that need not have been made yet: nothing is pretrained for it."""
         import torch
 
-        if source != "tiny-llama":
+        if source not in TINY_RECIPES:
             return cls.of(source, lambda *_: None).skeleton()
         with torch.device("meta"):
-            return untrained(TinyLlama())
+            return untrained(TINY_RECIPES[source])
 
     def tokenizer(self) -> Any:
         """The tokenizer that came with the model."""
