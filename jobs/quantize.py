@@ -156,14 +156,19 @@ def _share(config: Config) -> Share:
 
 
 def _metrics(rows: list[Row]) -> dict[str, float]:
+    """All rows' metrics by name and method, and how methods compare: of their divergences ratios, and gaps' growth."""
     from jobs.compress.row import Outcome
 
     found = {f"{metric}_{row.method}": value for row in rows for metric, value in row.metrics.items()}
-    for bits in COMPARED_BITS:
-        for better, worse in PAIRS:
-            ours, theirs = (f"kl_divergence_{stem}_{bits}" for stem in (better, worse))
-            if ours in found and theirs in found:
-                found[f"kl_ratio_{better}_to_{worse}_{bits}"] = found[ours] / found[theirs]
+    for better, worse in PAIRS:
+        gaps = []
+        for bits in COMPARED_BITS:
+            ours, theirs = (found.get(f"kl_divergence_{stem}_{bits}") for stem in (better, worse))
+            if ours is not None and theirs is not None:
+                found[f"kl_ratio_{better}_to_{worse}_{bits}"] = ours / theirs
+                gaps.append(theirs - ours)
+        if len(gaps) == len(COMPARED_BITS) and gaps[0] != 0:
+            found[f"kl_gap_growth_{better}_to_{worse}"] = gaps[1] / gaps[0]
     return found | {
         "failed_methods": sum(row.outcome is Outcome.FAILED for row in rows),
         "kept_rows": sum(row.kept for row in rows),

@@ -111,10 +111,11 @@ def _run(method: Method, setting: Setting, folder: Path, log: Path, seconds: flo
     }
     (folder / ASKED).write_text(json.dumps(asked))
     environment = os.environ | {"OMP_NUM_THREADS": str(setting.threads), "PYTHONPATH": str(ROOT)}
+    # Not in the repository: libraries leave files of their own where they run, as GPTQModel does its logs.
     with log.open("ab") as output:
         process = subprocess.Popen(
             [python, "-m", "jobs.compress.measure", str(folder)],
-            cwd=ROOT,
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,

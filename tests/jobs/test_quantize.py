@@ -100,3 +100,10 @@ def test_metrics_bear_their_methods_names_and_a_failed_method_is_counted() -> No
         "failed_methods": 1,
         "kept_rows": 0,
     }
+
+
+def test_the_gap_between_two_methods_is_compared_at_both_widths() -> None:
+    divergences = {"gptq_4": 0.1, "rtn_4": 0.2, "gptq_3": 0.3, "rtn_3": 0.8}
+    found = _metrics([_row(name, value) for name, value in divergences.items()])
+    assert found["kl_ratio_gptq_to_rtn_3"] == pytest.approx(0.375)
+    assert found["kl_gap_growth_gptq_to_rtn"] == pytest.approx(5)
