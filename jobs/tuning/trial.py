@@ -36,14 +36,9 @@ def tried(phase: str, method: Method, config: FineTuning, base: Base, task: Task
     budget = method.schedule(model)
     before = budget.ranks() if budget else None
     checkpoints = Checkpoints(folder=folder / "checkpoints" / phase, keep=1)
-    progress = finetune(
-        model,
-        task.train,
-        dataclasses.replace(config.recipe(), learning_rate=getattr(config, method.rate)),
-        checkpoints=checkpoints,
-        on_step=partial(_report_step, phase, config.steps),
-        schedule=budget,
-    )
+    recipe = dataclasses.replace(config.recipe(), learning_rate=getattr(config, method.rate))
+    on_step = partial(_report_step, phase, config.steps)
+    progress = finetune(model, task.train, recipe, checkpoints=checkpoints, on_step=on_step, schedule=budget)
     measured, _ = task.examine(model)
     weights = {"weights": model_mib(model)}
     parts = weights | {"gradients": progress.gradient_bytes / 2**20, "optimizer": progress.optimizer_bytes / 2**20}
