@@ -28,15 +28,14 @@ class PackedLinear(torch.nn.Module):  # type: ignore[misc]
         self.bias = torch.nn.Parameter(torch.empty(outputs, **empty)) if bias else None
 
     def weight(self, dtype: Any) -> Any:
-        """The weights that the packed values stand for: (inputs, outputs)."""
-        values = unpack(self.qweight, self.bits).unflatten(0, (-1, self.group_size))
-        zeros = unpack(self.qzeros.T, self.bits).T
-        return ((values.to(dtype) - zeros[:, None].to(dtype)) * self.scales[:, None].to(dtype)).flatten(0, 1)
+        """The weights that the packed values stand for: (outputs, inputs)."""
+        values = unpack(self.qweight.T, self.bits).unflatten(1, (-1, self.group_size))
+        zeros, scales = unpack(self.qzeros, self.bits).T[:, :, None], self.scales.T[:, :, None]
+        return ((values.to(dtype) - zeros.to(dtype)) * scales.to(dtype)).flatten(1)
 
     def forward(self, rows: Any) -> Any:
         """Rows of (…, inputs) to (…, outputs)."""
-        out = rows @ self.weight(rows.dtype)
-        return out if self.bias is None else out + self.bias
+        return torch.nn.functional.linear(rows, self.weight(rows.dtype), self.bias)
 
 
 def replace_layers(model: Any, shapes: Shapes, bits: int, group_size: int) -> None:

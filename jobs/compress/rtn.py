@@ -17,8 +17,8 @@ from jobs.compress.methods import Inputs, Loaded, Method
 from jobs.compress.packing import pack
 from jobs.llm.bases import Base, compute_dtype
 
-BATCH_BYTES = 64 * 2**20
-"""Layers of one shape are rounded together as long as they take no more than that in float32."""
+BATCH_BYTES = 4 * 2**20
+"""Layers of one shape are rounded together as long as they take no more than that in float32, and stay in a cache."""
 WEIGHTS = "model.safetensors"
 
 
@@ -85,7 +85,7 @@ def round_layers(layers: dict[str, Any], bits: int, group_size: int) -> Iterator
             for index, name in enumerate(chosen):
                 yield (
                     name,
-                    {key: tensor[index].clone() for key, tensor in packed.items()}
+                    {key: tensor[index].contiguous() for key, tensor in packed.items()}
                     | {"g_idx": torch.arange(shape[1], dtype=torch.int32) // group_size},
                 )
 
@@ -104,8 +104,8 @@ def _rounded(weights: Any, bits: int, group_size: int) -> dict[str, Any]:
     values = groups.div_(scales).round_().add_(zeros).clamp_(0, most).to(torch.uint8)
     zeros = zeros.squeeze(-1).to(torch.uint8)
     return {
-        "qweight": pack(values.flatten(-2).transpose(-1, -2), bits),
-        "qzeros": pack(zeros, bits).transpose(-1, -2).contiguous(),
+        "qweight": pack(values.flatten(-2), bits).transpose(-1, -2),
+        "qzeros": pack(zeros.transpose(-1, -2), bits),
         "scales": scales.squeeze(-1).transpose(-1, -2).half().contiguous(),
     }
 

@@ -20,7 +20,7 @@ PAIRS = 5
 
 
 def sweep_on_two() -> list[Figure]:
-    """The sweep at `tiny` on two workers against one; a second time over the same rows; memory of its processes."""
+    """The sweep at `tiny` on two workers against one; and a second time over the same rows."""
     from jobs.compress.methods import chosen
     from jobs.quantize import Config, _check, _setting
 
@@ -34,8 +34,6 @@ def sweep_on_two() -> list[Figure]:
         os.environ[CACHE] = f"{folder}/two"
         two, rows = _swept(config, num_cpus=2)
         again, kept = _swept(config, num_cpus=2)
-    peaks = {row.method: row.metrics["peak_memory_gib"] for row in rows}
-    largest = max(peaks, key=lambda name: peaks[name])
     return [
         Figure(
             what=f"Quantization sweep, tiny, {len(rows)} methods: two workers against one",
@@ -48,12 +46,6 @@ def sweep_on_two() -> list[Figure]:
             measured=f"{again:.1f} s, {sum(row.kept for row in kept)} of {len(kept)} rows kept",
             wanted="every row kept",
             met=all(row.kept for row in kept),
-        ),
-        Figure(
-            what="Peak memory of one worker's methods, the largest",
-            measured=f"{peaks[largest]:.2f} GiB ({largest})",
-            wanted="a process a method, so the largest alone",
-            met=True,
         ),
     ]
 

@@ -41,7 +41,7 @@ def test_every_weight_is_the_one_that_rounding_group_by_group_gives(name: str, i
     loaded, _ = _loaded(inputs, tmp_path, name)
     base = Base(name=str(inputs.base)).load(quantized=False)
     for layer in inputs.shapes:
-        found = loaded.model.get_submodule(layer).weight(torch.float32).T
+        found = loaded.model.get_submodule(layer).weight(torch.float32)
         wanted = _by_hand(base.get_submodule(layer).weight, int(METHODS[name].bits), inputs.group_size)
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)
 
@@ -90,9 +90,9 @@ def test_how_many_layers_are_rounded_at_once_changes_nothing(inputs: Inputs, mon
 def test_groups_of_one_sign_and_of_zeros_keep_zero() -> None:
     weight = torch.cat([torch.full((32, 32), 0.5), torch.zeros(32, 32), torch.full((32, 32), -2.0)], dim=1)
     [(_, packed)] = rtn.round_layers({"layer": weight}, 4, 32)
-    values = unpack(packed["qweight"], 4).float().unflatten(0, (3, 32))
-    zeros = unpack(packed["qzeros"].T, 4).T.float()
-    found = ((values - zeros[:, None]) * packed["scales"][:, None].float()).flatten(0, 1).T
+    values = unpack(packed["qweight"].T, 4).float().unflatten(1, (3, 32))
+    zeros = unpack(packed["qzeros"], 4).T.float()
+    found = ((values - zeros[:, :, None]) * packed["scales"].T[:, :, None].float()).flatten(1)
     torch.testing.assert_close(found, weight, rtol=1e-3, atol=0)
 
 
