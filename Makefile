@@ -18,9 +18,9 @@ BENCH := .venv/bench
 # A machine's image may carry the environment of this very lock; then it is used as it is.
 BAKED := /opt/clusterlab/train-$(shell sha256sum images/train.lock | cut -c1-12)
 PYTEST ?=
-LOCKS := control sky train bench node quant
+LOCKS := control sky train bench node quant gguf
 # Environments beside `train`, for libraries that want other versions; a lab's setup says which it needs.
-BESIDE := quant
+BESIDE := quant gguf
 
 .PHONY: help
 help: ## list the targets
@@ -35,6 +35,7 @@ $(UV):
 
 # `pip` takes the CPU build of torch from its find-links where that is offered. There the CUDA libraries
 # that the index's build asks for are left out: they are gigabytes that nothing would load.
+COMPILED :=
 .venv/%/installed: images/%.lock pyproject.toml $(UV)
 	@echo "environment: $* (images/$*.lock)"
 	@[ -e .venv/$*/pyvenv.cfg ] || $(UV) venv --quiet --python $(PYTHON) .venv/$*
@@ -42,9 +43,14 @@ $(UV):
 	if echo torch==2.13.0 | $(UV) pip compile --quiet --no-deps --no-header --python $(PYTHON) - | grep -q '+cpu'; then \
 	  drop='^(cuda|nvidia|triton)[-=]'; fi; \
 	grep -vE "$$drop" images/$*.lock > .venv/$*/requirements.txt
-	@$(UV) pip sync --quiet --python .venv/$* .venv/$*/requirements.txt
+	@$(UV) pip sync --quiet --python .venv/$* $(COMPILED) .venv/$*/requirements.txt
 	@$(UV) pip install --quiet --python .venv/$* --no-deps --editable .
 	@touch $@
+
+# llama.cpp is compiled for any x86-64 of the last ten years, so that it computes the same on all of them; built for the
+# machine itself, its matrix unit (AMX) crashes on quantized types. uv keeps what it compiled by these settings.
+LLAMA_CPP := --config-settings-package llama-cpp-python:cmake.args
+.venv/gguf/installed: COMPILED := $(LLAMA_CPP)="-DGGML_NATIVE=OFF;-DLLAVA_BUILD=OFF"
 
 # Nodes that share their folder, as Slurm's do, all call this at once: one makes it, the others wait, where locks work.
 LOCKED = $(shell mkdir -p .venv && flock .venv/lock true 2>/dev/null && echo flock .venv/lock)
@@ -65,7 +71,8 @@ $(BESIDE:%=env-%): env-%:
 .PHONY: lock
 lock: $(UV) ## resolve images/*.in again into images/*.lock
 	@for name in $(LOCKS); do \
-	  env -u UV_FIND_LINKS $(UV) pip compile --quiet --universal --python-version 3.11 --override images/overrides.txt \
+	  overrides=images/$$name.overrides.txt; [ -e $$overrides ] || overrides=images/overrides.txt; \
+	  env -u UV_FIND_LINKS $(UV) pip compile --quiet --universal --python-version 3.11 --override $$overrides \
 	    --no-annotate --no-header images/$$name.in | grep -v "sys_platform == 'never'" \
 	    > images/$$name.lock.new && mv images/$$name.lock.new images/$$name.lock; \
 	done
@@ -106,6 +113,10 @@ test-quant: $(BENCH)/installed env-quant ## GPTQ and AWQ, and who reads their ch
 .PHONY: test-gpu
 test-gpu: $(BENCH)/installed ## what only a GPU can show; skipped where there is none
 	$(BENCH)/bin/python -m pytest tests/gpu $(PYTEST)
+
+.PHONY: test-gguf
+test-gguf: $(BENCH)/installed env-gguf ## what needs llama.cpp, which `make env-gguf` compiles: minutes, once
+	$(BENCH)/bin/python -m pytest tests/gguf $(PYTEST)
 
 .PHONY: check
 check: $(SKY)/installed ## every lab against the rules and SkyPilot's schema

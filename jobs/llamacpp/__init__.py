@@ -1,0 +1,1 @@
+"""A Llama in llama.cpp: its GGUF file, its quantization types, its speed, and its server."""
