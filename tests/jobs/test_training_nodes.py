@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clusterlab.config import parse
+from clusterlab.job import Job
 from clusterlab.run import METRICS, Run, Status, find_runs
 from jobs.fsdp import Config
 from jobs.llm.curve import read_losses
@@ -18,6 +19,7 @@ from tests.jobs.parallel.reference import losses_of_one_process
 from tests.nodes import TwoNodes, two_nodes
 from tests.repository import MARK, copy_repository, marked, no_process_left, wait_until
 
+FEW = {"SCALE": "tiny", "STEPS": "4", "CHECKPOINT_EVERY": "4"}
 VALUES = {"SCALE": "tiny", "STEPS": "200", "CHECKPOINT_EVERY": "20"}
 TOLERANCE = 2e-3
 """Of a loss in nats after 200 steps."""
@@ -32,8 +34,10 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield environment | VALUES | runs
 
 
-def _start(root: Path, environment: dict[str, str], rank: int, nodes: TwoNodes) -> subprocess.Popen[str]:
-    command = [*nodes.prefixes[rank], sys.executable, "-m", "jobs.submit", "fsdp"]
+def _start(
+    root: Path, environment: dict[str, str], rank: int, nodes: TwoNodes, job: str = "fsdp"
+) -> subprocess.Popen[str]:
+    command = [*nodes.prefixes[rank], sys.executable, "-m", "jobs.submit", job]
     variables = environment | nodes.variables(rank, environment[MARK])
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=root, env=variables, stdout=pipe, stderr=pipe, text=True)
@@ -84,3 +88,26 @@ def test_a_training_on_two_nodes_outlives_a_notice_and_a_lost_node(tmp_path: Pat
     assert (run.status, run.provenance["attempts"], run.metrics["world_size"]) == (Status.SUCCEEDED, 3, 2)
     losses = read_losses(folder / METRICS)["fsdp"]
     assert losses == pytest.approx(losses_of_one_process(parse(Config, VALUES)), abs=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("checkpointing", {"MICRO_BATCH_SIZE": "4"}),
+        ("megatron", {"COMPARE": "false"}),
+        ("zero", {"STAGES": "0,3", "OFFLOAD": "none"}),
+    ],
+)
+def test_the_other_engines_have_the_losses_of_one_process_on_two_nodes(
+    name: str, values: dict[str, str], tmp_path: Path, environment: dict[str, str]
+) -> None:
+    root, runs, given = copy_repository(tmp_path / "repository"), Path(environment["CLUSTERLAB_RUNS"]), FEW | values
+    with two_nodes() as nodes:
+        processes = [_start(root, environment | given, rank, nodes, name) for rank in range(2)]
+        said = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    [(folder, run)] = find_runs(runs)
+    assert (run.status, run.metrics["world_size"]) == (Status.SUCCEEDED, 2)
+    config = parse(Job.load(name, root=root).config_type, given)
+    for losses in read_losses(folder / METRICS).values():
+        assert losses == pytest.approx(losses_of_one_process(config), abs=2e-5)
