@@ -10,6 +10,8 @@ PYTHON ?= python3
 FIND_LINKS ?= $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 export UV_FIND_LINKS := $(FIND_LINKS)
 export UV_PYTHON_DOWNLOADS := never
+# Python keeps what it compiled: importing ray, torch and transformers then takes half as long, hundreds of times in tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 UV := .venv/uv/bin/uv
 SKY := .venv/sky
