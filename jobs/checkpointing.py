@@ -41,7 +41,7 @@ class Config(Training):
     """Tokens in a row; longer than in the other labs, since activations grow with it and states do not."""
     global_batch_size: int = by_scale(tiny=8, small=8, single=4, full=8)
     """Rows a step, of all ranks together."""
-    micro_batch_size: int = by_scale(tiny=8, small=8, single=2, full=1)
+    micro_batch_size: int = by_scale(tiny=4, small=4, single=2, full=1)
     """Rows that a rank computes at once."""
     model: str = by_scale(tiny="tiny", small="tiny", single="smollm2-135m", full="tinyllama-1.1b")
     """Its shape, by the names of `clusterlab fit`; whole on every worker."""

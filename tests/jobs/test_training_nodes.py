@@ -93,7 +93,7 @@ def test_a_training_on_two_nodes_outlives_a_notice_and_a_lost_node(tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("checkpointing", {"MICRO_BATCH_SIZE": "4"}),
+        ("checkpointing", {}),
         ("megatron", {"COMPARE": "false"}),
         ("zero", {"STAGES": "0,3", "OFFLOAD": "none"}),
     ],
