@@ -66,6 +66,7 @@ class Zero:
         model = llama(config.shape, config.seq_length, seed=config.seed, recompute=options.recompute)
         optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         settings = deepspeed_config(config, options, self._num_micro_batches)
+        self._linear = torch.nn.functional.linear
         self.engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=settings)
         self._writer = Writer()
         self.engine.checkpoint_engine.save = self._writer.save
@@ -156,9 +157,13 @@ class Zero:
 
     def close(self) -> None:
         """Drop the model, and what it swapped out."""
+        import torch
+
         self._writer.close()
         self.engine.destroy()
         del self.engine
+        # Stage 3 puts a linear of its own in the place of torch's, for every model of the process.
+        torch.nn.functional.linear = self._linear
         gc.collect()  # Its hooks point at each other.
         if self._options.swap:
             shutil.rmtree(self._options.swap, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,10 @@ def _save(model: Any, task: Task, folder: Path) -> float:
     """Save adapters as PEFT does, or else a whole model with its tokenizer; returns MiB of weights."""
     from peft import PeftModel
 
-    model.save_pretrained(folder)
+    with warnings.catch_warnings():
+        # A layer that AdaLoRA left no rank to is empty; PEFT takes it for one that ZeRO had not gathered.
+        warnings.filterwarnings("ignore", message=r"Adapter .* invalid shape")
+        model.save_pretrained(folder)
     if not isinstance(model, PeftModel):
         task.tokenizer.save_pretrained(folder)
     return sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 2**20
