@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jobs.tuning.task import Task
 
 ALL = ",".join(METHODS)
+ADAPTERS = ",".join(name for name in METHODS if name != "full")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,8 +32,8 @@ class Config(InstructionTuning):
 
     model: Source = by_scale(tiny="tiny-llama", small="smollm2-135m-instruct", single=TINYLLAMA, full=LLAMA_2_7B)
     """The base: a hub id with revision, a folder, `tiny-llama` (pretrained by the job) or `smollm2-135m-instruct`."""
-    methods: str = ALL
-    """Which, separated by commas."""
+    methods: str = by_scale(tiny=ALL, small=ALL, single=ALL, full=ADAPTERS)
+    """Which, separated by commas; at `full` without `full`, whose 12 bytes a weight one GPU does not hold."""
     steps: int = by_scale(tiny=100, small=40, single=200, full=1875)
     """Optimizer steps of each method."""
     lora_rank: int = by_scale(tiny=16, small=16, single=16, full=64)
