@@ -69,6 +69,20 @@ def parse(config_type: type[C], values: Mapping[str, str], *, path: str = "envs"
         raise InputError(Problem(path=path, message=str(error))) from error
 
 
+def source_problems(config: object, made: Mapping[str, Sequence[str]]) -> list[str]:
+    """What is wrong with the fields of a Config that are sources, each with what is allowed.
+
+    `made` has, by field, the names that the job makes itself.
+    """
+    wrong = []
+    for name, names in made.items():
+        source = getattr(config, name)
+        if source not in names and not PINNED.fullmatch(source) and not Path(source).is_dir():
+            allowed = f"{', '.join(names)}, a folder, or org/name@<40-hex revision>"
+            wrong.append(f"{name.upper()}={source}: allowed: {allowed}")
+    return wrong
+
+
 def from_environment(config_type: type[C], environment: Mapping[str, str] | None = None) -> C:
     """Make a Config from the variables of the environment that bear its fields' names."""
     environment = os.environ if environment is None else environment

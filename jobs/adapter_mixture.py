@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from clusterlab.config import Source, by_scale
 from clusterlab.run import METRICS
 from jobs.launch.finished import Finished
-from jobs.launch.folder import report, run_folder
+from jobs.launch.folder import run_folder
 from jobs.launch.workers import run_worker
+from jobs.llm.hub import LLAMA_2_7B, TINYLLAMA
 from jobs.tuning.merging import MERGES, Merging
 from jobs.tuning.relations import RELATIONS, relation_examples
-from jobs.tuning.settings import LLAMA_2_7B, TINYLLAMA, FineTuning
+from jobs.tuning.settings import FineTuning
 
 if TYPE_CHECKING:
     from jobs.llm.bases import Base
@@ -94,9 +95,9 @@ def main(config: Config) -> dict[str, float]:
 def _train(config: Config) -> dict[str, float]:
     """In the worker: every part that no attempt has finished yet."""
     from jobs.llm.bases import Base
+    from jobs.llm.process import prepare, report_pretraining
     from jobs.tuning.methods import METHODS
     from jobs.tuning.mixture import JOINT, Mixture
-    from jobs.tuning.process import prepare
     from jobs.tuning.requests import ALL
     from jobs.tuning.targets import check_adapters
     from jobs.tuning.trial import TUNED, tried
@@ -105,7 +106,7 @@ def _train(config: Config) -> dict[str, float]:
     check_adapters(Base.skeleton_of(config.model), config, ["lora"])
     names = config.tasks.split(",")
     examples = {name: relation_examples(name, config.num_eval, seed=config.seed) for name in names}
-    base = Base.of(config.model, lambda step, steps, loss: report("pretrain", step, steps, loss=loss))
+    base = Base.of(config.model, report_pretraining)
     tasks = {name: _task(config, base, *parts) for name, parts in examples.items()}
     union = ([example for part in parts for example in part] for parts in zip(*examples.values(), strict=True))
     joint = _task(config, base, *union)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from clusterlab.config import Source, by_scale
 from clusterlab.run import METRICS
 from jobs.launch.finished import Finished
-from jobs.launch.folder import report, run_folder
+from jobs.launch.folder import run_folder
 from jobs.launch.workers import run_worker
+from jobs.llm.hub import LLAMA_2_7B, TINYLLAMA
 from jobs.tuning.methods import METHODS
 from jobs.tuning.rank_budget import RankBudget
-from jobs.tuning.settings import LLAMA_2_7B, TINYLLAMA, InstructionTuning
+from jobs.tuning.settings import InstructionTuning
 
 if TYPE_CHECKING:
     from jobs.llm.bases import Base
@@ -82,7 +83,7 @@ def main(config: Config) -> dict[str, float]:
 def _train(config: Config) -> dict[str, float]:
     """In the worker: every method that no attempt has finished yet."""
     from jobs.llm.bases import Base
-    from jobs.tuning.process import prepare
+    from jobs.llm.process import prepare, report_pretraining
     from jobs.tuning.targets import check_adapters
     from jobs.tuning.task import Task
     from jobs.tuning.trial import tried
@@ -90,7 +91,7 @@ def _train(config: Config) -> dict[str, float]:
     prepare()
     names = config.methods.split(",")
     check_adapters(Base.skeleton_of(config.model), config, names)
-    base = Base.of(config.model, lambda step, steps, loss: report("pretrain", step, steps, loss=loss))
+    base = Base.of(config.model, report_pretraining)
     task = Task.load(config, base)
     finished = Finished(folder=run_folder() / "methods")
     untuned = finished.once("base", lambda: _untuned(base, task))

@@ -9,21 +9,14 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from clusterlab.config import PINNED, Scale, Source, by_scale
+from clusterlab.config import Scale, Source, by_scale, source_problems
 from jobs.compress.corpus import MADE as MADE_TEXTS
-from jobs.launch.folder import report, run_folder
+from jobs.launch.folder import run_folder
 from jobs.launch.workers import run_worker
 from jobs.llamacpp.file_types import UNQUANTIZED, parse_types
 from jobs.llm.bases import MADE as MADE_BASES
-
-if TYPE_CHECKING:
-    from jobs.llm.bases import Base
-
-TINYLLAMA = Source("TinyLlama/TinyLlama-1.1B-Chat-v1.0@fe8a4ea1ffedaf415f4da2f062534de366a451e6")
-LLAMA_2_7B = Source("meta-llama/Llama-2-7b-hf@01c7f73d771dfac7d292323805ebc428287df4f9")
-WIKITEXT = Source("Salesforce/wikitext@b08601e04326c79dfdd32d625aee71d232d685c3")
+from jobs.llm.hub import LLAMA_2_7B, TINYLLAMA, WIKITEXT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,11 +57,7 @@ class Config:
             for name, number in least.items()
             if getattr(self, name) < number
         ]
-        for key, made in (("model", MADE_BASES), ("text", MADE_TEXTS)):
-            source = getattr(self, key)
-            if source not in made and not PINNED.fullmatch(source) and not Path(source).is_dir():
-                allowed = f"{', '.join(made)}, a folder, or org/name@<40-hex revision>"
-                wrong.append(f"{key.upper()}={source}: allowed: {allowed}")
+        wrong += source_problems(self, {"model": MADE_BASES, "text": MADE_TEXTS})
         try:
             types = parse_types(self.types)
         except ValueError as error:
@@ -103,18 +92,18 @@ def _work(config: Config) -> dict[str, float]:
     """In the worker: find the model, cut the text, and leave the rest to llama.cpp's environment."""
     import tempfile
 
-    from transformers import AutoConfig, logging
+    from transformers import AutoConfig
 
     from jobs.compress.corpus import Corpus
     from jobs.llamacpp.asked import Asked, ask
     from jobs.llamacpp.export import check_exportable
     from jobs.llamacpp.vocabulary import Vocabulary
     from jobs.llm.bases import Base
+    from jobs.llm.process import quiet, report_pretraining
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    base = Base.of(config.model, lambda step, steps, loss: report("pretrain", step, steps, loss=loss))
-    folder, tokenizer = _folder(base), base.tokenizer()
+    quiet()
+    base = Base.of(config.model, report_pretraining)
+    folder, tokenizer = base.folder(), base.tokenizer()
     shape = AutoConfig.from_pretrained(folder)
     check_exportable(shape)
     Vocabulary.of(tokenizer, shape.vocab_size)
@@ -133,18 +122,6 @@ def _work(config: Config) -> dict[str, float]:
         )
         metrics = ask(asked, run)
     return metrics | _steps(metrics, parse_types(config.types))
-
-
-def _folder(base: Base) -> Path:
-    """Where the model's files are, downloaded now if it is on the hub."""
-    import os
-
-    if base.revision is None:
-        return Path(base.name).absolute()
-    from huggingface_hub import snapshot_download
-
-    token = os.environ.get("HF_TOKEN") or None
-    return Path(snapshot_download(base.name, revision=base.revision, token=token, ignore_patterns=["*.bin", "*.pth"]))
 
 
 def _steps(metrics: Mapping[str, float], types: tuple[str, ...]) -> dict[str, float]:

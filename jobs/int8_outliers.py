@@ -10,19 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clusterlab.config import PINNED, Scale, Source, by_scale
+from clusterlab.config import Scale, Source, by_scale, source_problems
 from clusterlab.errors import InputError, Problem
 from jobs.compress.corpus import MADE as MADE_TEXTS
 from jobs.compress.outlier_rows import Form, Row
 from jobs.launch.folder import report, run_folder
 from jobs.launch.workers import run_worker
 from jobs.llm.bases import MADE as MADE_BASES
+from jobs.llm.hub import LLAMA_2_7B, WIKITEXT
 
 if TYPE_CHECKING:
     from jobs.compress.outlier_sweep import Sweep
 
-LLAMA_2_7B = Source("meta-llama/Llama-2-7b-hf@01c7f73d771dfac7d292323805ebc428287df4f9")
-WIKITEXT = Source("Salesforce/wikitext@b08601e04326c79dfdd32d625aee71d232d685c3")
 STEP = 4
 """Each magnitude is so many times the one before it: a power of two, so that planting changes no bit of a result."""
 MIGRATIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -69,11 +68,7 @@ class Config:
             wrong.append(f"MAX_MAGNITUDE={self.max_magnitude}: must be a power of {STEP}, 1 or more")
         if not 0 <= self.migration <= 1:
             wrong.append(f"MIGRATION={self.migration}: must be from 0 to 1")
-        for key, made in (("model", MADE_BASES), ("text", MADE_TEXTS)):
-            source = getattr(self, key)
-            if source not in made and not PINNED.fullmatch(source) and not Path(source).is_dir():
-                allowed = f"{', '.join(made)}, a folder, or org/name@<40-hex revision>"
-                wrong.append(f"{key.upper()}={source}: allowed: {allowed}")
+        wrong += source_problems(self, {"model": MADE_BASES, "text": MADE_TEXTS})
         if wrong:
             raise ValueError("; ".join(wrong))
 
@@ -96,15 +91,11 @@ def main(config: Config) -> dict[str, float]:
 
 def _measure(config: Config) -> dict[str, float]:
     """In the worker."""
-    import torch
-    from transformers import logging
-
     from jobs.compress.outlier_picture import draw_outliers
     from jobs.compress.outlier_rows import write_table
+    from jobs.llm.process import prepare
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    torch.use_deterministic_algorithms(mode=not torch.cuda.is_available())
+    prepare()
     sweep = _sweep(config)
     plans = [(magnitude, config.migration) for magnitude in config.magnitudes]
     plans += [(config.max_magnitude, migration) for migration in MIGRATIONS if migration != config.migration]
@@ -134,8 +125,9 @@ def _sweep(config: Config) -> Sweep:
     from jobs.compress.layers import norm_groups
     from jobs.compress.outlier_sweep import Sweep
     from jobs.llm.bases import Base
+    from jobs.llm.process import report_pretraining
 
-    base = Base.of(config.model, lambda step, steps, loss: report("pretrain", step, steps, loss=loss))
+    base = Base.of(config.model, report_pretraining)
     skeleton = base.skeleton()
     norm_groups(skeleton)
     if config.num_outliers >= skeleton.config.hidden_size:

@@ -14,21 +14,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.config import PINNED, Scale, Source, by_scale
+from clusterlab.config import Scale, Source, by_scale, source_problems
 from clusterlab.run import METRICS
 from jobs.compress.corpus import MADE as MADE_TEXTS
 from jobs.compress.fake_quant import WIDTHS
-from jobs.launch.folder import report, run_folder
+from jobs.launch.folder import run_folder
 from jobs.launch.workers import run_worker
 from jobs.llm.bases import MADE as MADE_BASES
+from jobs.llm.hub import SMOLLM2_360M, TINYLLAMA, WIKITEXT
 
 if TYPE_CHECKING:
     from jobs.compress.corpus import Corpus
     from jobs.llm.bases import Base
-
-SMOLLM2_360M = Source("HuggingFaceTB/SmolLM2-360M-Instruct@a10cc1512eabd3dde888204e902eca88bddb4951")
-TINYLLAMA = Source("TinyLlama/TinyLlama-1.1B-Chat-v1.0@fe8a4ea1ffedaf415f4da2f062534de366a451e6")
-WIKITEXT = Source("Salesforce/wikitext@b08601e04326c79dfdd32d625aee71d232d685c3")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,11 +74,7 @@ class Config:
         given = [text.strip() for text in self.bits.split(",")]
         if not set(given) <= set(known) or len(set(given)) < len(given):
             wrong.append(f"BITS={self.bits}: allowed: {', '.join(known)}, each once, separated by commas")
-        for key, made in (("model", MADE_BASES), ("text", MADE_TEXTS)):
-            source = getattr(self, key)
-            if source not in made and not PINNED.fullmatch(source) and not Path(source).is_dir():
-                allowed = f"{', '.join(made)}, a folder, or org/name@<40-hex revision>"
-                wrong.append(f"{key.upper()}={source}: allowed: {allowed}")
+        wrong += source_problems(self, {"model": MADE_BASES, "text": MADE_TEXTS})
         if wrong:
             raise ValueError("; ".join(wrong))
 
@@ -114,18 +107,14 @@ def main(config: Config) -> dict[str, float]:
 
 def _train(config: Config) -> dict[str, float]:
     """In the worker."""
-    import torch
-    from transformers import logging
-
     from jobs.compress.corpus import Corpus
     from jobs.compress.fake_quant import check_group_size
     from jobs.compress.layers import decoder_linears
     from jobs.llm.bases import Base
+    from jobs.llm.process import prepare, report_pretraining
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    torch.use_deterministic_algorithms(mode=not torch.cuda.is_available())
-    base = Base.of(config.model, lambda step, steps, loss: report("pretrain", step, steps, loss=loss))
+    prepare()
+    base = Base.of(config.model, report_pretraining)
     check_group_size(decoder_linears(base.skeleton()), config.group_size)
     corpus = Corpus.of(
         config.text,
@@ -206,16 +195,16 @@ class _Lab:
         from jobs.llm.alpaca import Tokens
         from jobs.llm.checkpoints import Checkpoints
         from jobs.llm.finetune import Recipe, finetune
+        from jobs.llm.process import report_step
 
         # Every token but the first of a row is to be predicted.
         examples = [Tokens(prompt=row[:1], response=row[1:]) for row in self.corpus.calibration.tolist()]
-        values = {field.name: getattr(self.config, field.name) for field in dataclasses.fields(Recipe)}
         finetune(
             model,
             examples,
-            Recipe(**values),
+            Recipe.of(self.config),
             checkpoints=Checkpoints(folder=run_folder() / "checkpoints" / phase, keep=1),
-            on_step=partial(_report_step, phase, self.config.steps),
+            on_step=partial(report_step, phase, self.config.steps),
         )
         return model
 
@@ -223,7 +212,3 @@ class _Lab:
         from jobs.compress.quality import perplexity
 
         return perplexity(model.eval(), self.corpus.evaluation)
-
-
-def _report_step(phase: str, steps: int, step: int, loss: float, seconds: float, tokens: int) -> None:
-    report(phase, step, steps, loss=loss, tokens_per_second=tokens / seconds)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from clusterlab.config import by_scale
 from clusterlab.run import METRICS
-from jobs.launch.folder import report, run_folder
+from jobs.launch.folder import run_folder
 from jobs.launch.workers import run_worker
 from jobs.tuning.settings import InstructionTuning
 
@@ -45,15 +45,15 @@ def main(config: Config) -> dict[str, float]:
 def _train(config: Config) -> dict[str, float]:
     """In the worker: QLoRA, and beside it LoRA on the unquantized base."""
     from jobs.llm.bases import Base
+    from jobs.llm.process import prepare, report_pretraining
     from jobs.llm.quantized import model_mib
-    from jobs.tuning.process import prepare
     from jobs.tuning.targets import check_adapters
     from jobs.tuning.task import Task
 
     prepare()
     skeleton = Base.skeleton_of(config.model)
     check_adapters(skeleton, config, ["qlora"])
-    base = Base.of(config.model, lambda step, steps, loss: report("pretrain", step, steps, loss=loss))
+    base = Base.of(config.model, report_pretraining)
     task = Task.load(config, base)
     measured = {"unquantized_mib": model_mib(skeleton)}
     measured |= _fine_tune(config, base, task, "qlora")
@@ -71,9 +71,9 @@ def _fine_tune(config: Config, base: Base, task: Task, name: str) -> dict[str, f
     from jobs.llm.checkpoints import Checkpoints
     from jobs.llm.evaluate import write_answers
     from jobs.llm.finetune import finetune
+    from jobs.llm.process import gpu_memory, report_step
     from jobs.llm.quantized import bits_per_parameter, model_mib
     from jobs.tuning.methods import METHODS
-    from jobs.tuning.process import gpu_memory
 
     method, folder = METHODS[name], run_folder()
     model = base.load(quantized=method.quantized)
@@ -89,7 +89,7 @@ def _fine_tune(config: Config, base: Base, task: Task, name: str) -> dict[str, f
         task.train,
         config.recipe(),
         checkpoints=Checkpoints(folder=folder / "checkpoints" / name),
-        on_step=partial(_report_step, name, config.steps),
+        on_step=partial(report_step, name, config.steps),
     )
     after, answers_after = task.examine(model)
     model.save_pretrained(folder / "adapters" / name)
@@ -98,7 +98,3 @@ def _fine_tune(config: Config, base: Base, task: Task, name: str) -> dict[str, f
     measured |= {f"{key}_before": value for key, value in before.items()}
     measured |= {f"{key}_after": value for key, value in after.items()}
     return measured | {"tokens_per_second": progress.tokens_per_second} | gpu_memory()
-
-
-def _report_step(phase: str, steps: int, step: int, loss: float, seconds: float, tokens: int) -> None:
-    report(phase, step, steps, loss=loss, tokens_per_second=tokens / seconds)

@@ -6,22 +6,20 @@ python -m jobs.submit quantize
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clusterlab.config import PINNED, Scale, Source, by_scale
+from clusterlab.config import Scale, Source, by_scale, source_problems
 from jobs.compress.corpus import MADE as MADE_TEXTS
 from jobs.compress.methods import Method, chosen
 from jobs.launch.folder import report, run_folder
 from jobs.llm.bases import MADE as MADE_BASES
+from jobs.llm.hub import LLAMA_2_7B, WIKITEXT
 
 if TYPE_CHECKING:
     from jobs.compress.row import Row
     from jobs.compress.setting import Setting
     from jobs.compress.sweep import Share
 
-LLAMA_2_7B = Source("meta-llama/Llama-2-7b-hf@01c7f73d771dfac7d292323805ebc428287df4f9")
-WIKITEXT = Source("Salesforce/wikitext@b08601e04326c79dfdd32d625aee71d232d685c3")
 
 PAIRS = (("gptq", "rtn"), ("awq", "rtn"), ("awq", "gptq"))
 """Methods whose quality is compared at each of `COMPARED_BITS`, the one that should be nearer first."""
@@ -72,11 +70,7 @@ class Config:
             wrong.append(f"NUM_COMPARED={self.num_compared}: allowed: at most NUM_EVALUATION={self.num_evaluation}")
         if not 0 < self.gpu_share <= 1:
             wrong.append(f"GPU_SHARE={self.gpu_share}: must be above 0, and 1 at most")
-        for key, made in (("model", MADE_BASES), ("text", MADE_TEXTS)):
-            source = getattr(self, key)
-            if source not in made and not PINNED.fullmatch(source) and not Path(source).is_dir():
-                allowed = f"{', '.join(made)}, a folder, or org/name@<40-hex revision>"
-                wrong.append(f"{key.upper()}={source}: allowed: {allowed}")
+        wrong += source_problems(self, {"model": MADE_BASES, "text": MADE_TEXTS})
         try:
             chosen(self.methods)
         except ValueError as error:
@@ -119,16 +113,14 @@ def main(config: Config) -> dict[str, float]:
 
 def _check(methods: list[Method], setting: Setting) -> None:
     """Refuse what cannot succeed, before anything is quantized."""
-    from transformers import logging
-
     from jobs.compress.environments import python_of
     from jobs.compress.setting import refuse
+    from jobs.llm.process import quiet, report_pretraining
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    quiet()
     for method in methods:
         python_of(method.environment)
-    setting.base(lambda step, steps, loss: report("pretrain", step, steps, loss=loss))
+    setting.base(report_pretraining)
     refuse(methods, setting.shapes(), setting.group_size)
     setting.prepared()
 

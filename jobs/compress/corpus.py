@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clusterlab.config import PINNED, Source
+from clusterlab.config import Source
 from clusterlab.errors import InputError, Problem
+from jobs.llm.hub import folder_of, only_of
 from jobs.llm.instructions import statements
 
 MADE = ("made", "shipped")
 """`made`: sentences that the tiny base knows, from a seed. `shipped`: the text of this package."""
 SHIPPED = Path(__file__).with_name("text.txt")
-WIKITEXT_2 = "wikitext-2-raw-v1"
-"""The folder of the data set `wikitext` that the literature measures on."""
 
 MOST_DRAWS = 4
 """Rows that are drawn for each that is wanted."""
@@ -126,18 +124,8 @@ def _files(source: Source) -> Iterator[Path]:
     if source == "shipped":
         yield SHIPPED
         return
-    folder = _downloaded(source) if PINNED.fullmatch(source) else Path(source)
+    folder = folder_of(source, "dataset", only=only_of(source, "*"))
     yield from (path for path in sorted(folder.rglob("*")) if path.suffix in (".txt", ".parquet"))
-
-
-def _downloaded(source: Source) -> Path:
-    from huggingface_hub import snapshot_download
-
-    name, _, revision = source.partition("@")
-    wanted = [f"{WIKITEXT_2}/*"] if name.endswith("/wikitext") else None
-    token = os.environ.get("HF_TOKEN") or None
-    found = snapshot_download(name, repo_type="dataset", revision=revision, token=token, allow_patterns=wanted)
-    return Path(found)
 
 
 def _read(path: Path) -> str:

@@ -60,12 +60,7 @@ class Setting:
 
     def base(self, report: Callable[[int, int, float], None] = lambda *_: None) -> Path:
         """The folder of the unquantized model; `report` follows a pretraining."""
-        found = Base.of(self.model, report)
-        if found.revision is None:
-            return Path(found.name).resolve()
-        from huggingface_hub import snapshot_download
-
-        return Path(snapshot_download(found.name, revision=found.revision, ignore_patterns=["*.bin", "*.pth"]))
+        return Base.of(self.model, report).folder()
 
     def shapes(self) -> dict[str, tuple[int, int]]:
         """The layers that methods quantize, read from the model's configuration alone."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from jobs.compress.layers import decoder_linears
+
 Shapes = Mapping[str, tuple[int, int]]
 """Name of each linear layer to (output features, input features)."""
 
@@ -14,14 +16,7 @@ WEIGHT_FILES = (".safetensors", ".bin", ".pt", ".gguf")
 
 def linear_shapes(model: Any) -> dict[str, tuple[int, int]]:
     """The linear layers that quantizers work on, those of the blocks and not the head, of an unquantized model."""
-    import torch
-
-    head = model.get_output_embeddings()
-    return {
-        name: (module.out_features, module.in_features)
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and module is not head
-    }
+    return {name: (linear.out_features, linear.in_features) for name, linear in decoder_linears(model).items()}
 
 
 def memory_bytes(model: Any) -> int:

@@ -78,7 +78,7 @@ def _measured(method: Method, setting: Setting, seconds: float) -> tuple[Row, st
             _run(method, setting, folder, Path(log.name), seconds)
 
         try:
-            folder = cached(f"row-{method.name}", setting.recipe(method), make)
+            folder = cached(f"row-{method.name}", fingerprint, make)
         except ClusterlabError as error:
             row = Row(**values, outcome=Outcome.FAILED, fingerprint=fingerprint, reason=str(error))
         else:
@@ -138,7 +138,7 @@ def _reference(setting: Setting, log: Path, seconds: float) -> Path:
 
     method = METHODS[UNQUANTIZED]
     folder = cached(
-        f"row-{UNQUANTIZED}", setting.recipe(method), lambda folder: _run(method, setting, folder, log, seconds)
+        f"row-{UNQUANTIZED}", setting.fingerprint(method), lambda folder: _run(method, setting, folder, log, seconds)
     )
     return folder / REFERENCE
 

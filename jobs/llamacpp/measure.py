@@ -70,12 +70,12 @@ def measure(asked: Asked, folder: Path) -> dict[str, float]:
 
 def _load(asked: Asked) -> _Source:
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, logging
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     from jobs.compress.corpus import Corpus
+    from jobs.llm.process import quiet
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    quiet()
     check_exportable(AutoConfig.from_pretrained(asked.base))
     return _Source(
         model=AutoModelForCausalLM.from_pretrained(asked.base, dtype=torch.float32).eval(),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clusterlab.config import PINNED, Source
+from clusterlab.config import Source
 from clusterlab.errors import InputError, Problem
+from jobs.llm.hub import folder_of
 from jobs.llm.instructions import Example, make_examples
 
 MADE = ("made",)
@@ -71,22 +71,14 @@ def load_examples(source: Source, num_train: int, num_eval: int, *, seed: int) -
             return make_examples(num_train, num_eval, seed=seed)
         except ValueError as error:
             raise InputError(Problem(path="data", message=str(error))) from error
-    examples = sorted(set(_read_folder(_folder(source))), key=lambda example: (example.instruction, example.input))
+    examples = sorted(
+        set(_read_folder(folder_of(source, "dataset"))), key=lambda example: (example.instruction, example.input)
+    )
     if len(examples) < num_train + num_eval:
         message = f"{num_train} + {num_eval} examples are asked for; it has {len(examples)}"
         raise InputError(Problem(path=source, message=message))
     random.Random(seed).shuffle(examples)
     return examples[num_eval : num_eval + num_train], examples[:num_eval]
-
-
-def _folder(source: Source) -> Path:
-    if not PINNED.fullmatch(source):
-        return Path(source)
-    from huggingface_hub import snapshot_download
-
-    name, _, revision = source.partition("@")
-    token = os.environ.get("HF_TOKEN") or None
-    return Path(snapshot_download(name, repo_type="dataset", revision=revision, token=token))
 
 
 def _read_folder(folder: Path) -> Iterator[Example]:

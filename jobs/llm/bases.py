@@ -10,6 +10,7 @@ from typing import Any
 
 from clusterlab.config import PINNED, Source
 from clusterlab.errors import InputError, Problem
+from jobs.llm.hub import folder_of
 from jobs.llm.pretrain import TinyLlama, tiny_llama, untrained
 from jobs.llm.quantized import keep_layout, nf4_config
 from jobs.llm.smollm import smollm2_135m_instruct
@@ -58,6 +59,12 @@ class Base:
             return cls.of(source, lambda *_: None).skeleton()
         with torch.device("meta"):
             return untrained(TINY_RECIPES[source])
+
+    def folder(self) -> Path:
+        """Where its files are, downloaded now if it is on the hub."""
+        if self.revision is None:
+            return Path(self.name).resolve()
+        return folder_of(Source(f"{self.name}@{self.revision}"), "model", without=["*.bin", "*.pth"])
 
     def tokenizer(self) -> Any:
         """The tokenizer that came with the model."""

@@ -30,6 +30,11 @@ class Recipe:
     checkpoint_every: int
     seed: int
 
+    @classmethod
+    def of(cls, config: object) -> Recipe:
+        """The fields of a job's Config that bear these names."""
+        return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
+
 
 @dataclass(kw_only=True, slots=True)
 class Progress:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
-from clusterlab.config import PINNED, Scale, Source, by_scale
+from clusterlab.config import Scale, Source, by_scale, source_problems
 from clusterlab.fit.memory import Precision
 from clusterlab.fit.shapes import SHAPES, Shape
 from clusterlab.fit.strategies import Training as Planned
+from jobs.llm.hub import TINYLLAMA, WIKITEXT
 
 MADE = Source("made")
-WIKITEXT = Source("Salesforce/wikitext@b08601e04326c79dfdd32d625aee71d232d685c3")
-TOKENIZER = Source("TinyLlama/TinyLlama-1.1B-Chat-v1.0@fe8a4ea1ffedaf415f4da2f062534de366a451e6")
+TOKENIZER = TINYLLAMA
 """Llama-2's, without its licence gate."""
 
 
@@ -93,11 +92,7 @@ class Training:
         ]
         if not wrong and self.global_batch_size % self.micro_batch_size:
             wrong.append(f"GLOBAL_BATCH_SIZE={self.global_batch_size}: must be a multiple of MICRO_BATCH_SIZE")
-        for key in ("data", "tokenizer"):
-            source = getattr(self, key)
-            if source != MADE and not PINNED.fullmatch(source) and not Path(source).is_dir():
-                wrong.append(f"{key.upper()}={source}: allowed: made, a folder, or org/name@<40-hex revision>")
-        return wrong
+        return wrong + source_problems(self, {"data": (MADE,), "tokenizer": (MADE,)})
 
 
 _MAY_BE_ZERO = ("max_failures", "seed", "weight_decay")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clusterlab.config import PINNED, Source
 from clusterlab.errors import InputError, Problem
+from jobs.llm.hub import folder_of, only_of
 from jobs.parallel.settings import MADE, Training
 
 SUCCESSORS = 8
@@ -79,7 +78,7 @@ def made_ids(count: int, vocab_size: int, *, seed: int) -> list[int]:
 
 
 def _ids(config: Training) -> Iterator[int]:
-    texts = _texts(_folder(config.data, "dataset"))
+    texts = _texts(folder_of(config.data, "dataset", only=only_of(config.data, "train-*")))
     if config.tokenizer == MADE:
         for text in texts:
             yield from text.encode()
@@ -90,17 +89,6 @@ def _ids(config: Training) -> Iterator[int]:
     tokenizer = AutoTokenizer.from_pretrained(name, revision=revision or None)
     for text in texts:
         yield from tokenizer(text, add_special_tokens=False)["input_ids"]
-
-
-def _folder(source: Source, kind: str) -> Path:
-    if not PINNED.fullmatch(source):
-        return Path(source)
-    from huggingface_hub import snapshot_download
-
-    name, _, revision = source.partition("@")
-    token = os.environ.get("HF_TOKEN") or None
-    patterns = ["wikitext-2-raw-v1/train-*"] if name.endswith("/wikitext") else None
-    return Path(snapshot_download(name, repo_type=kind, revision=revision, token=token, allow_patterns=patterns))
 
 
 def _texts(folder: Path) -> Iterator[str]:

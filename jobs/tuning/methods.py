@@ -47,14 +47,7 @@ def low_rank(settings: FineTuning, **options: Any) -> Any:
     """LoRA on the targets; `options` go to PEFT."""
     from peft import LoraConfig
 
-    return LoraConfig(
-        r=settings.lora_rank,
-        lora_alpha=settings.lora_alpha,
-        lora_dropout=settings.lora_dropout,
-        target_modules=settings.target_modules,
-        task_type="CAUSAL_LM",
-        **options,
-    )
+    return LoraConfig(r=settings.lora_rank, **_on_targets(settings), **options)
 
 
 def _dora(settings: FineTuning) -> Any:
@@ -72,11 +65,18 @@ def _adalora(settings: FineTuning) -> Any:
         tfinal=phases.final,
         deltaT=phases.interval,
         total_step=settings.steps,
-        lora_alpha=settings.lora_alpha,
-        lora_dropout=settings.lora_dropout,
-        target_modules=settings.target_modules,
-        task_type="CAUSAL_LM",
+        **_on_targets(settings),
     )
+
+
+def _on_targets(settings: FineTuning) -> dict[str, Any]:
+    """What every low-rank method is told, its rank apart."""
+    return {
+        "lora_alpha": settings.lora_alpha,
+        "lora_dropout": settings.lora_dropout,
+        "target_modules": settings.target_modules,
+        "task_type": "CAUSAL_LM",
+    }
 
 
 def _ia3(_: FineTuning) -> Any:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clusterlab.config import PINNED, Scale, Source, by_scale
+from clusterlab.config import Scale, Source, by_scale, source_problems
 from jobs.llm.alpaca import MADE as MADE_DATA
 from jobs.llm.bases import MADE as MADE_BASES
+from jobs.llm.hub import ALPACA, LLAMA_2_7B
 
 if TYPE_CHECKING:
     from jobs.llm.finetune import Recipe
 
 ALL_LINEAR = "all-linear"
-LLAMA_2_7B = Source("meta-llama/Llama-2-7b-hf@01c7f73d771dfac7d292323805ebc428287df4f9")
-TINYLLAMA = Source("TinyLlama/TinyLlama-1.1B-Chat-v1.0@fe8a4ea1ffedaf415f4da2f062534de366a451e6")
-ALPACA = Source("tatsu-lab/alpaca@dce01c9b08f87459cf36a430d809084718273017")
-SOURCES = {"model": MADE_BASES, "data": MADE_DATA}
-"""Fields that say where something comes from, and what the project makes itself for each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,12 +68,7 @@ class FineTuning:
         wrong += [f"{name.upper()}={numbers[name]}: must not be below 0" for name in _MAY_BE_ZERO if numbers[name] < 0]
         if not all(self.targets.split(",")):
             wrong.append(f"TARGETS={self.targets}: allowed: {ALL_LINEAR}, or names of layers separated by commas")
-        for key, made in SOURCES.items():
-            source = getattr(self, key, made[0])
-            if source not in made and not PINNED.fullmatch(source) and not Path(source).is_dir():
-                allowed = f"{', '.join(made)}, a folder, or org/name@<40-hex revision>"
-                wrong.append(f"{key.upper()}={source}: allowed: {allowed}")
-        return wrong
+        return wrong + source_problems(self, {"model": MADE_BASES})
 
     @property
     def target_modules(self) -> str | list[str]:
@@ -89,7 +79,7 @@ class FineTuning:
         """How to train."""
         from jobs.llm.finetune import Recipe
 
-        return Recipe(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Recipe)})
+        return Recipe.of(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +92,10 @@ class InstructionTuning(FineTuning):
     """Examples to train on."""
     num_eval: int = by_scale(tiny=120, small=60, single=200, full=1000)
     """Held-out examples."""
+
+    def problems(self) -> list[str]:
+        """What is wrong with the values, each with what is allowed."""
+        return FineTuning.problems(self) + source_problems(self, {"data": MADE_DATA})
 
 
 _MAY_BE_ZERO = ("max_failures", "seed")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jobs.launch.folder import report, run_folder
+from jobs.launch.folder import run_folder
 from jobs.llm.bases import Base
 from jobs.tuning.methods import Method
 from jobs.tuning.settings import FineTuning
@@ -28,8 +28,8 @@ def tried(phase: str, method: Method, config: FineTuning, base: Base, task: Task
     """
     from jobs.llm.checkpoints import Checkpoints
     from jobs.llm.finetune import finetune
+    from jobs.llm.process import gpu_memory, report_step
     from jobs.llm.quantized import model_mib
-    from jobs.tuning.process import gpu_memory
 
     folder = run_folder()
     model = method.attach(base.load(quantized=method.quantized), config)
@@ -38,7 +38,7 @@ def tried(phase: str, method: Method, config: FineTuning, base: Base, task: Task
     before = budget.ranks() if budget else None
     checkpoints = Checkpoints(folder=folder / "checkpoints" / phase, keep=1)
     recipe = dataclasses.replace(config.recipe(), learning_rate=getattr(config, method.rate))
-    on_step = partial(_report_step, phase, config.steps)
+    on_step = partial(report_step, phase, config.steps)
     progress = finetune(model, task.train, recipe, checkpoints=checkpoints, on_step=on_step, schedule=budget)
     measured, _ = task.examine(model)
     weights = {"weights": model_mib(model)}
@@ -57,10 +57,6 @@ def tried(phase: str, method: Method, config: FineTuning, base: Base, task: Task
     # The next method needs the disk: states of all weights are several times the model.
     shutil.rmtree(checkpoints.folder, ignore_errors=True)
     return found
-
-
-def _report_step(phase: str, steps: int, step: int, loss: float, seconds: float, tokens: int) -> None:
-    report(phase, step, steps, loss=loss, tokens_per_second=tokens / seconds)
 
 
 def _save(model: Any, task: Task, folder: Path) -> float:

@@ -10,8 +10,8 @@ import pytest
 from clusterlab.config import Scale, parse
 from clusterlab.errors import InputError
 from clusterlab.run import METRICS
-from jobs import qat
 from jobs.launch.folder import VARIABLE
+from jobs.llm import process
 from jobs.qat import Config, _recovered, _train
 
 SHORT = {
@@ -114,17 +114,17 @@ def test_a_training_that_was_stopped_goes_on_to_the_very_same_result(
     short: tuple[Path, dict[str, float]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path))
-    whole = qat._report_step
+    whole = process.report_step
 
     def stop(phase: str, steps: int, step: int, *rest: Any) -> None:
         whole(phase, steps, step, *rest)
         if (phase, step) == ("qat-2", 6):
             raise _GoneError
 
-    monkeypatch.setattr(qat, "_report_step", stop)
+    monkeypatch.setattr(process, "report_step", stop)
     with pytest.raises(_GoneError):
         _train(parse(Config, SHORT))
-    monkeypatch.setattr(qat, "_report_step", whole)
+    monkeypatch.setattr(process, "report_step", whole)
     lines = len((tmp_path / METRICS).read_text().splitlines())
     assert _train(parse(Config, SHORT)) == short[1]
     assert _losses(tmp_path) == _losses(short[0])
