@@ -35,15 +35,21 @@ def keep(
     env: Mapping[str, str],
     output: IO[bytes],
     grace_seconds: float = 0,
+    drain: bool = False,
     remove: Iterable[Path] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a command under a keeper, in a session of its own, so that a Ctrl-C at the terminal does not reach it.
 
-    The command's standard output and error go to `output`. `remove` names folders that are deleted after it.
+    The command's standard output and error go to `output`. `remove` names folders that are deleted after it. With
+    `drain` the command ends by a SIGTERM to it alone, so that a server's workers answer what was asked.
 
     Returns the keeper, whose exit status is the command's.
     """
-    options = [f"--grace={grace_seconds}", *(f"--remove={folder}" for folder in remove)]
+    options = [
+        f"--grace={grace_seconds}",
+        *(["--drain"] if drain else []),
+        *(f"--remove={folder}" for folder in remove),
+    ]
     return subprocess.Popen(
         [sys.executable, "-I", __file__, *options, "--", *command],
         cwd=cwd,
@@ -56,7 +62,7 @@ def keep(
 
 
 def release(keeper: subprocess.Popen[bytes]) -> int:
-    """Interrupt the command if it still runs, wait for as long as its grace, then end all that is left of it."""
+    """Ask the command to end if it still runs, wait for as long as its grace, then end all that is left of it."""
     if keeper.stdin is not None:
         keeper.stdin.close()
     return keeper.wait()
@@ -66,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Keep one command; a SIGTERM ends it without grace."""
     parser = argparse.ArgumentParser(prog="clusterlab.local.keeper")
     parser.add_argument("--grace", type=float, default=0, help="seconds between the interrupt and the end")
+    parser.add_argument("--drain", action="store_true", help="SIGTERM to the command, not SIGINT to its group")
     parser.add_argument("--remove", type=Path, action="append", default=[], help="a folder to delete at the end")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args(arguments)
@@ -73,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _adopt_orphans()
     try:
-        return _run(options.command, options.grace)
+        return _run(options.command, options.grace, drain=options.drain)
     except SystemExit:
         return 128 + signal.SIGTERM
     finally:
@@ -92,12 +99,15 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _run(command: Sequence[str], grace_seconds: float) -> int:
+def _run(command: Sequence[str], grace_seconds: float, *, drain: bool) -> int:
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_heed_interrupts)
     while child.poll() is None and not _owner_gone(POLL_SECONDS):
         pass
     if child.poll() is None and grace_seconds > 0:
-        os.killpg(child.pid, signal.SIGINT)
+        if drain:
+            child.terminate()
+        else:
+            os.killpg(child.pid, signal.SIGINT)
         deadline = time.monotonic() + grace_seconds
         while child.poll() is None and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)

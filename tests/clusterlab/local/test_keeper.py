@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,11 +30,11 @@ def environment(mark: str) -> Iterator[dict[str, str]]:
 
 
 def _keep(
-    script: str, folder: Path, environment: dict[str, str], *, grace_seconds: float = 0, remove: tuple[Path, ...] = ()
+    script: str, folder: Path, environment: dict[str, str], *, remove: tuple[Path, ...] = (), **ending: Any
 ) -> subprocess.Popen[bytes]:
     with (folder / "output").open("wb") as output:
         command = ["bash", "-c", script]
-        return keep(command, cwd=folder, env=environment, output=output, grace_seconds=grace_seconds, remove=remove)
+        return keep(command, cwd=folder, env=environment, output=output, remove=remove, **ending)
 
 
 def test_it_ends_with_the_commands_status_and_output(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -90,6 +91,15 @@ def test_grace_lets_a_command_end_by_itself(tmp_path: Path, environment: dict[st
     wait_until((tmp_path / "ready").exists)
     assert release(keeper) == 3
     assert (tmp_path / "output").read_text() == "bye\n"
+
+
+def test_a_drained_command_is_asked_alone_and_its_children_go_on(tmp_path: Path, environment: dict[str, str]) -> None:
+    child = "(trap 'echo child' INT TERM; touch ready; sleep 1 & wait $!; echo answered) & "
+    script = child + "trap 'wait $!; exit 3' TERM; trap 'echo interrupted' INT; wait $!"
+    keeper = _keep(script, tmp_path, environment, grace_seconds=60, drain=True)
+    wait_until((tmp_path / "ready").exists)
+    assert release(keeper) == 3
+    assert (tmp_path / "output").read_text() == "answered\n"
 
 
 def test_who_does_not_heed_the_interrupt_is_killed(tmp_path: Path, environment: dict[str, str], mark: str) -> None:

@@ -1,0 +1,50 @@
+"""vLLM (Kwon et al., 2023): paged attention and continuous batching behind OpenAI's protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.serving.endpoint import LOOPBACK
+from jobs.serving.settings import DRAIN_SECONDS, ServerSettings
+
+CPU_CACHE_GIB = 1
+"""For keys and values where there is no GPU; vLLM would take half of the machine's memory."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vllm:
+    """`vllm serve`, as it is."""
+
+    name: str = "vllm"
+    environment: str = "vllm"
+    key_variable: str = "VLLM_API_KEY"
+    health: str = "/health"
+
+    def command(self, settings: ServerSettings, port: int) -> list[str]:
+        """Tensor parallel in a node by processes; pipeline parallel by Ray, whose workers are on any node."""
+        return [
+            *("-m", "vllm.entrypoints.cli.main", "serve", settings.model),
+            *(f"--host={LOOPBACK}", f"--port={port}", f"--served-model-name={settings.served_name}"),
+            *(f"--dtype={settings.dtype}", f"--seed={settings.seed}"),
+            *([] if settings.quantization is None else [f"--quantization={settings.quantization}"]),
+            f"--tensor-parallel-size={settings.tensor_parallel}",
+            f"--pipeline-parallel-size={settings.pipeline_parallel}",
+            *(["--distributed-executor-backend=ray"] if settings.pipeline_parallel > 1 else []),
+            *(f"--max-model-len={settings.max_model_len}", f"--max-num-seqs={settings.max_slots}"),
+            f"--gpu-memory-utilization={settings.gpu_memory_utilization}",
+            _switch("enable-prefix-caching", on=settings.prefix_caching),
+            _switch("enable-chunked-prefill", on=settings.chunked_prefill),
+            *([] if settings.compiled else ["--enforce-eager"]),
+            # Sampling parameters are the client's alone, so that another engine answers the same.
+            "--generation-config=vllm",
+            *(f"--shutdown-timeout={DRAIN_SECONDS}", "--disable-uvicorn-access-log"),
+        ]
+
+    def environ(self, settings: ServerSettings) -> dict[str, str]:
+        """Nothing is reported to anybody; one node talks to itself over its loopback."""
+        variables = {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": str(CPU_CACHE_GIB)}
+        return variables | ({"VLLM_HOST_IP": LOOPBACK} if settings.pipeline_parallel == 1 else {})
+
+
+def _switch(name: str, *, on: bool) -> str:
+    return f"--{name}" if on else f"--no-{name}"
