@@ -1,0 +1,1 @@
+"""Put load on a server of OpenAI's protocol, and say what it answered and when."""

@@ -1,0 +1,114 @@
+"""A client of OpenAI's completions: one request, one outcome, and never an answer that is waited for without end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import time
+from functools import partial
+from http import HTTPStatus
+
+from clusterlab.errors import ClusterlabError, InputError, Problem
+from jobs.load.connection import Answer, Connection
+from jobs.load.outcome import Ending, Outcome
+from jobs.load.prompts import Prompt
+from jobs.load.stream import read_stream
+from jobs.load.target import PORTS, Target, split_url
+
+IDLE_SECONDS = 2.0
+"""A connection that was idle for longer is not used again: servers end them, uvicorn after 5 seconds."""
+
+
+class Client:
+    """Asks one target, over as many connections as there are requests at one time."""
+
+    def __init__(self, target: Target, *, limit_seconds: float) -> None:
+        try:
+            parts = split_url(target.url)
+        except ValueError as error:
+            raise InputError(Problem(path=target.url, message=str(error))) from error
+        self._model = target.model
+        self._host, self._tls = str(parts.hostname), parts.scheme == "https"
+        self._port = parts.port or PORTS[parts.scheme]
+        self._limit_seconds = limit_seconds
+        self._idle: list[Connection] = []
+        key = f"Authorization: Bearer {target.api_key}\r\n" if target.api_key else ""
+        self._head = (
+            f"POST {parts.path.rstrip('/')}/v1/completions HTTP/1.1\r\nHost: {parts.netloc}\r\n{key}"
+            "Content-Type: application/json\r\nAccept: text/event-stream\r\n"
+        )
+
+    def request(self, prompt: Prompt) -> bytes:
+        """The request of a prompt, made before the load begins so that making it delays nothing."""
+        body = {
+            "model": self._model,
+            "prompt": prompt.text,
+            "max_tokens": prompt.new_tokens,
+            "temperature": 0,
+            # An extension that vLLM and this project's servers have: every answer has the length that was asked for.
+            "ignore_eos": True,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        content = json.dumps(body).encode()
+        return f"{self._head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+
+    async def ask(self, request: bytes, scheduled: float | None = None) -> Outcome:
+        """Send a request and wait for its end, at most for the time limit; it was scheduled for now if not said.
+
+        Raises:
+            ClusterlabError: this machine has no connection left to open, which says nothing of the server.
+        """
+        sent = time.perf_counter()
+        begin = sent if scheduled is None else scheduled
+        connection: Connection | None = None
+        try:
+            async with asyncio.timeout(self._limit_seconds):
+                connection = await self._connection()
+                answer = await connection.ask(request)
+        except TimeoutError:
+            return Outcome(scheduled=begin, sent=sent, ended=time.perf_counter(), ending=Ending.TIMED_OUT)
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL):
+                raise ClusterlabError(f"{self._host}: no connection left to open here: {error.strerror}") from error
+            return Outcome(scheduled=begin, sent=sent, ended=time.perf_counter(), ending=Ending.REFUSED)
+        finally:
+            if connection is not None:
+                self._give_back(connection)
+        return _outcome(answer, begin, sent)
+
+    def close(self) -> None:
+        """End all connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+    async def _connection(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable and time.perf_counter() - connection.idle_since < IDLE_SECONDS:
+                return connection
+            connection.close()
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(Connection, self._host, self._port, ssl=self._tls or None)
+        return connection
+
+    def _give_back(self, connection: Connection) -> None:
+        if connection.usable:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+
+def _outcome(answer: Answer, scheduled: float, sent: float) -> Outcome:
+    """What an answer, whole or not, amounts to."""
+    outcome = partial(Outcome, scheduled=scheduled, sent=sent, ended=answer.ended, status=answer.status)
+    if answer.status is not None and answer.status != HTTPStatus.OK:
+        return outcome(ending=Ending.FAILED if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR else Ending.REJECTED)
+    try:
+        stream = read_stream(answer.parts)
+    except ValueError:
+        return outcome(ending=Ending.BROKEN)
+    ending = Ending.FAILED if stream.failed else Ending.DONE if stream.whole and stream.tokens else Ending.BROKEN
+    tokens = partial(outcome, first_token=stream.first_token, last_token=stream.last_token, tokens=stream.tokens)
+    return tokens(ending=ending)
