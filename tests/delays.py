@@ -42,8 +42,12 @@ class Server:
                 if head.startswith(b"GET"):
                     writer.write(_plain(200, json.dumps(self.records).encode()))
                     continue
+                path = head.split()[1]
                 lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
                 body = json.loads(await reader.readexactly(int(lengths[0].partition(b":")[2])))
+                if path != b"/v1/completions":
+                    writer.write(_plain(404, b"{}"))
+                    continue
                 await self._answer(body, writer, received)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass

@@ -22,7 +22,7 @@ from typing import Any
 from clusterlab.run import Run
 from tests.bench.compress import nf4_load, rounding, sweep_on_two
 from tests.bench.figure import CONTROL, ROOT, Figure
-from tests.bench.load import generator_cost
+from tests.bench.load import generator_cost, over_vllm_bench
 from tests.bench.parallel import ENGINES
 from tests.bench.rehearsals import rehearsals
 
@@ -37,7 +37,7 @@ def main() -> None:
         "bases": [tiny_bases],
         "training": [group_over_torchrun, over_hf_trainer, saving_beside_steps],
         "compression": [rounding, nf4_load, sweep_on_two],
-        "load": [generator_cost],
+        "load": [generator_cost, over_vllm_bench],
         "rehearsals": [rehearsals],
     }
     for name in sys.argv[1:] or sections:

@@ -1,4 +1,4 @@
-"""What the load generator costs: its CPU and the latency that it adds, against a null server and a bare socket.
+"""The load generator: its CPU, the latency that it adds, and its figures beside those of `vllm bench serve`.
 
 python -m tests.bench.load http://127.0.0.1:8000      measures once, and prints it as JSON
 """
@@ -6,6 +6,7 @@ python -m tests.bench.load http://127.0.0.1:8000      measures once, and prints 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -19,11 +20,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from clusterlab.config import Source
 from tests.bench.figure import ROOT, Figure
 
 RATE = 200.0
 NUM = 2000
 PAIRS = 5
+TTFT, TPOT = 0.5, 0.05
+"""Of the server that two load generators measure: long beside what a busy machine adds."""
+CLIENTS, ASKED = 8, 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +140,69 @@ def _bare(url: str, tokens: int) -> list[float]:
                 answer += connection.recv(2**16)
             latencies.append(time.perf_counter() - begin - at)
     return latencies
+
+
+def over_vllm_bench() -> list[Figure]:
+    """Our closed loop and `vllm bench serve` on one server with fixed delays, in turn."""
+    with null_server(f"--ttft={TTFT}", f"--tpot={TPOT}") as url:
+        found = [(_ours(url), _vllm_bench(url)) for _ in range(3)]
+    return [_beside(name, [(ours[name], theirs[name]) for ours, theirs in found]) for name in found[0][0]]
+
+
+def _beside(name: str, pairs: list[tuple[float, float]]) -> Figure:
+    ratios = sorted(ours / theirs for ours, theirs in pairs)
+    ours, theirs = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
+    return Figure(
+        what=f"{name}: ours against `vllm bench serve`, {CLIENTS} clients, TTFT {TTFT:g} s, TPOT {TPOT:g} s",
+        measured=f"{statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f} in 3 pairs; "
+        f"{ours:.4g} and {theirs:.4g})",
+        wanted="0.95 to 1.05",
+        met=abs(statistics.median(ratios) - 1) <= 0.05,
+    )
+
+
+def _ours(url: str) -> dict[str, float]:
+    import uvloop
+
+    from jobs.load.loops import closed
+    from jobs.load.prompts import made_prompts
+    from jobs.load.summary import Slo, Summary
+
+    prompts = made_prompts(ASKED, num_words=16, new_tokens=[16], seed=0)
+    outcomes = uvloop.run(closed(Null(url=url), prompts, concurrency=CLIENTS, limit_seconds=60))
+    metrics = Summary.of(CLIENTS, outcomes, Slo(ttft_seconds=1, tpot_seconds=1)).metrics()
+    return {
+        "Tokens/s": metrics["tokens_per_second"],
+        "Median TTFT": metrics["ttft_p50_seconds"],
+        "Median TPOT": metrics["tpot_p50_seconds"],
+    }
+
+
+def _vllm_bench(url: str) -> dict[str, float]:
+    """What vLLM's own load generator says of the same server."""
+    from jobs.compress.environments import python_of
+    from jobs.llm.bases import Base
+
+    tokenizer = Base.of(Source("tiny-llama"), lambda *_: None).folder()
+    command = [python_of("vllm"), "-m", "vllm.entrypoints.cli.main", "bench", "serve", "--backend=openai"]
+    command += [f"--base-url={url}", "--endpoint=/v1/completions", "--model=null", f"--tokenizer={tokenizer}"]
+    command += ["--dataset-name=random", "--random-input-len=16", "--random-output-len=16", "--save-result"]
+    command += [
+        f"--num-prompts={ASKED}",
+        f"--max-concurrency={CLIENTS}",
+        "--temperature=0",
+        "--result-filename=it.json",
+    ]
+    quiet = {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": ""}
+    with tempfile.TemporaryDirectory() as folder:
+        command.append(f"--result-dir={folder}")
+        subprocess.run(command, env=os.environ | quiet, check=True, capture_output=True)
+        found = json.loads((Path(folder) / "it.json").read_text())
+    return {
+        "Tokens/s": found["output_throughput"],
+        "Median TTFT": found["median_ttft_ms"] / 1000,
+        "Median TPOT": found["median_tpot_ms"] / 1000,
+    }
 
 
 if __name__ == "__main__":
