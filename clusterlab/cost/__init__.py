@@ -1,0 +1,1 @@
+"""What things cost: amounts, totals that may be incomplete, and intervals of use."""
