@@ -15,6 +15,7 @@ from clusterlab import __version__
 from clusterlab.config import Scale
 from clusterlab.errors import EXIT_CODES, EXIT_INTERRUPTED, ClusterlabError, InputError, Problem
 from clusterlab.fit.command import fit
+from clusterlab.ledger.command import budget
 from clusterlab.rehearsal.command import rehearse
 from clusterlab.terminal import Json, Labs, print_json, terminal
 
@@ -195,6 +196,7 @@ def report(runs: Runs = None, json: Json = False) -> None:
 
 
 app.command()(rehearse)
+app.add_typer(budget, name="budget")
 
 
 def _show_run(lab: Lab, folder: Path, record: Run, *, json: bool) -> None:

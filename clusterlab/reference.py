@@ -48,12 +48,10 @@ def cli_page() -> str:
     group: Any = typer.main.get_command(app)
     parts = ["<!-- Made by `python -m clusterlab.reference`. -->", "# clusterlab", group.help]
     parts.append(_table(("option", "what"), _parameters(group)))
-    for name, command in group.commands.items():
-        parts += [
-            f"## clusterlab {name}",
-            _unwrapped(command.help),
-            _table(("argument or option", "what"), _parameters(command)),
-        ]
+    for name, command in _verbs(group, "clusterlab"):
+        parts += [f"## {name}", _unwrapped(command.help)]
+        if command.params:
+            parts.append(_table(("argument or option", "what"), _parameters(command)))
     codes = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
     return "\n\n".join([*parts, "## Exit codes", _table(("code", "meaning"), codes)]) + "\n"
 
@@ -136,6 +134,13 @@ def _replaced(text: str, marker: str, table: str) -> str:
             )
     before, _, rest = text.partition(begin)
     return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+
+
+def _verbs(group: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Each verb, and behind one that has verbs of its own those."""
+    for key, command in group.commands.items():
+        yield f"{name} {key}", command
+        yield from _verbs(command, f"{name} {key}") if hasattr(command, "commands") else ()
 
 
 def _parameters(command: Any) -> Iterator[tuple[str, str]]:

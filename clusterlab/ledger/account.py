@@ -1,0 +1,64 @@
+"""What a run has on the ledger: how far it came, what it holds and what it used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from clusterlab.cost.interval import Interval
+from clusterlab.cost.money import to_micro
+from clusterlab.cost.total import Total
+from clusterlab.ledger.entry import Entry, Kind, instant, to_micro_usd
+
+STATES = (Kind.RESERVE, Kind.COMMIT, Kind.SETTLE, Kind.RELEASE, Kind.EXPIRE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """The rows of one run, in order."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def state(self) -> Kind | None:
+        """What happened last to what it reserved; None where it reserved nothing."""
+        return next((entry.kind for entry in reversed(self.entries) if entry.kind in STATES), None)
+
+    @property
+    def reservation(self) -> Entry | None:
+        """Its newest reservation."""
+        return next((entry for entry in reversed(self.entries) if entry.kind is Kind.RESERVE), None)
+
+    @property
+    def held_micro_usd(self) -> int:
+        """What it counts against its budgets."""
+        return sum(entry.micro_usd for entry in self.entries)
+
+    @property
+    def intervals(self) -> list[Interval]:
+        """Each interval as it was last recorded."""
+        return intervals(self.entries)
+
+    def overrun_micro_usd(self, interval: Interval, now: datetime) -> int:
+        """By how much its use until now, with one interval more or ended, is above what it holds."""
+        others = [each for each in self.intervals if interval_key(each) != interval_key(interval)]
+        return max(0, to_micro_usd(used([*others, interval], now).usd) - self.held_micro_usd)
+
+
+def interval_key(interval: Interval) -> str:
+    """Which interval it is: no resource begins twice at one instant."""
+    return f"{interval.resource_id} {instant(interval.start)}"
+
+
+def intervals(entries: Iterable[Entry]) -> list[Interval]:
+    """Each interval as the last row of it says."""
+    details = {entry.interval: entry.detail for entry in entries if entry.kind is Kind.INTERVAL}
+    return [Interval.from_json(json.loads(detail)) for detail in details.values()]
+
+
+def used(of: Iterable[Interval], now: datetime) -> Total:
+    """What intervals cost until now, each to the micro-dollar."""
+    costs = (each.usd(now) for each in of)
+    return Total.of(None if usd is None else to_micro(usd) for usd in costs)

@@ -1,0 +1,286 @@
+"""The ledger: a launch reserves what it may cost, is committed, used, and settled; caps hold for all at any time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, insert, inspect, select
+
+from clusterlab.cost.interval import OWNERS, Interval
+from clusterlab.cost.money import CURRENCY, checked_usd
+from clusterlab.errors import ClusterlabError, InputError, Problem
+from clusterlab.ledger import schema
+from clusterlab.ledger.account import Account, interval_key, used
+from clusterlab.ledger.budget import Budget, BudgetError, Scope
+from clusterlab.ledger.chain import Fault, first_fault
+from clusterlab.ledger.database import Database
+from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, instant, to_micro_usd
+from clusterlab.ledger.journal import Journal, last_entry, newest, no_ledger
+from clusterlab.ledger.reservation import Reservation
+from clusterlab.ledger.statement import Use, all_intervals, budgets, uses
+from clusterlab.tags import LABEL, LABEL_RULE
+
+HELD = (Kind.RESERVE, Kind.COMMIT)
+"""The states in which a run holds what it reserved."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ledger:
+    """A ledger that is there; every verb is one transaction, done as a whole or not at all."""
+
+    database: Database
+    clock: Callable[[], datetime] | None = None
+    """In place of the database's own; for tests."""
+
+    @classmethod
+    def open(
+        cls, url: str, *, path: str = "ledger", begin: bool = False, clock: Callable[[], datetime] | None = None
+    ) -> Ledger:
+        """Open a ledger by its URL; with `begin` one is begun where none is. `path` is what carried the URL.
+
+        Raises:
+            InputError: no such URL, no ledger there, or one of another currency.
+            UnreachableError: the database does not answer.
+            StorageError: what lies there is no database.
+        """
+        ledger = cls(database=Database.at(url, path=path), clock=clock)
+        try:
+            if begin:
+                ledger._begin()
+            ledger._check_currency()
+        except ClusterlabError:
+            ledger.close()
+            raise
+        return ledger
+
+    def close(self) -> None:
+        """Close its connections; the next verb opens one again."""
+        self.database.engine.dispose()
+
+    def set_cap(self, scope: Scope, name: str, usd: Decimal) -> Budget:
+        """From here on a student, a team or a course may hold so much; what they hold already stays.
+
+        Raises:
+            InputError: the name is no label, or the amount is below 0.
+        """
+        if not LABEL.fullmatch(name):
+            raise InputError(Problem(path="budget", key=scope, message=f"{name!r} is not a label; {LABEL_RULE}"))
+        checked_usd(usd, path="budget", key="usd")
+        with self._journal() as journal:
+            owner = Owner(**{scope.value: name})
+            journal.append(Kind.CAP, owner, detail={"usd": f"{usd:f}"})
+            [budget] = journal.budgets_of(owner)
+            return budget
+
+    def reserve(self, asked: Reservation) -> Entry:
+        """Hold what a launch may cost; the same run again is the same reservation.
+
+        Raises:
+            BudgetError: it does not fit under every cap of its student, team and course, or none of them has one.
+            InputError: it would expire at once, or the run is another's or asks for more than it did.
+        """
+        with self._journal() as journal:
+            account = journal.account(asked.run)
+            held = account.reservation
+            if held is not None and account.state in HELD:
+                _check_same(held, asked)
+                return held
+            if asked.expires <= journal.at:
+                message = f"{instant(asked.expires)} is past; it is {instant(journal.at)}"
+                raise InputError(Problem(path="reservation", key="expires", message=message))
+            _check_covered(journal.budgets_of(asked.owner), asked)
+            return journal.append(
+                Kind.RESERVE, asked.owner, micro_usd=to_micro_usd(asked.usd), expires=instant(asked.expires)
+            )
+
+    def commit(self, run: str) -> Entry:
+        """Say that a run is launched: what it reserved stays held until it is settled.
+
+        Raises:
+            InputError: it has no reservation that holds.
+        """
+        with self._journal() as journal:
+            account = journal.account(run)
+            held = account.reservation
+            if held is None or account.state not in HELD:
+                raise _wrong(run, f"is {account.state or 'not reserved'}; allowed: one that is reserved")
+            return account.entries[-1] if account.state is Kind.COMMIT else journal.append(Kind.COMMIT, held.owner)
+
+    def release(self, run: str) -> Entry:
+        """Say that a run was not launched: what it reserved is free.
+
+        Raises:
+            InputError: it never reserved, or it is launched.
+        """
+        with self._journal() as journal:
+            account = journal.account(run)
+            held = account.reservation
+            if held is None or account.state in (Kind.COMMIT, Kind.SETTLE):
+                raise _wrong(run, f"is {account.state or 'not reserved'}; allowed: one that is reserved")
+            if account.state is not Kind.RESERVE:
+                return account.entries[-1]
+            return journal.append(Kind.RELEASE, held.owner, micro_usd=-held.micro_usd)
+
+    def record(self, interval: Interval) -> Entry:
+        """Put use on record: once when it begins, and once more when it has ended; the same again changes nothing.
+
+        A run that is seen in use is launched, so it is committed. What it uses beyond what it holds is held at once.
+
+        Raises:
+            InputError: the interval is on record with another owner, shape, price or end.
+        """
+        key = interval_key(interval)
+        owner = Owner(**{name: getattr(interval, name) for name in OWNERS})
+        with self._journal() as journal:
+            known = journal.of_interval(key)
+            if known and _check_continues(known[-1], interval):
+                return known[-1]
+            account = journal.account(owner.run) if owner.run else Account(entries=tuple(known))
+            _check_owner(account, owner)
+            if account.state is Kind.RESERVE:
+                journal.append(Kind.COMMIT, owner)
+            micro_usd = account.overrun_micro_usd(interval, journal.at)
+            return journal.append(Kind.INTERVAL, owner, micro_usd=micro_usd, interval=key, detail=interval.as_json())
+
+    def settle(self, run: str) -> Entry:
+        """Say that a run is over: it holds what it used, and what it reserved beyond that is free.
+
+        Raises:
+            InputError: no use of it is on record, some goes on, or a price of it is not known.
+        """
+        with self._journal() as journal:
+            account = journal.account(run)
+            micro_usd = to_micro_usd(_final(run, account)) - account.held_micro_usd
+            if account.state is Kind.SETTLE and not micro_usd:
+                return account.entries[-1]
+            return journal.append(Kind.SETTLE, account.entries[0].owner, micro_usd=micro_usd)
+
+    def correct(self, run: str, usd: Decimal, *, why: str) -> Entry:
+        """Raise what a run holds, or lower it by a negative amount: what was written before stays as it is.
+
+        Raises:
+            InputError: the run is not known, it would hold less than nothing, or no reason is given.
+        """
+        if not why.strip():
+            raise InputError(Problem(path="correction", key="why", message="empty; allowed: the reason"))
+        checked_usd(abs(usd), path="correction", key="usd")
+        with self._journal() as journal:
+            account = journal.account(run)
+            micro_usd = to_micro_usd(usd)
+            if not account.entries or account.held_micro_usd + micro_usd < 0:
+                held = from_micro(account.held_micro_usd)
+                raise _wrong(run, f"holds {held}, which {usd} would lower below 0" if account.entries else "unknown")
+            return journal.append(Kind.CORRECT, account.entries[-1].owner, micro_usd=micro_usd, detail={"why": why})
+
+    def budgets(self) -> list[Budget]:
+        """Every budget that has a cap or holds something, students first."""
+        with self.database.reading() as connection:
+            return budgets(connection)
+
+    def uses(self) -> list[Use]:
+        """What was reserved and used, by student and lab; what is nobody's last."""
+        with self.database.reading() as connection:
+            return uses(connection, self._now(connection))
+
+    def intervals(self) -> list[Interval]:
+        """All use on record, each interval as it was last recorded."""
+        with self.database.reading() as connection:
+            return all_intervals(connection)
+
+    def head(self) -> str:
+        """The digest of the newest row: whoever keeps it elsewhere sees later that no row before it is gone."""
+        with self.database.reading() as connection:
+            return newest(connection).digest
+
+    def verify(self, *, head: str | None = None) -> Fault | None:
+        """The first row that is not as it was written, or None; `head` is a digest that must be among them."""
+        with self.database.reading() as connection:
+            return first_fault(connection, head=head)
+
+    @contextmanager
+    def _journal(self) -> Iterator[Journal]:
+        with self.database.writing() as connection:
+            yield Journal.begin(connection, self._now(connection))
+
+    def _now(self, connection: Connection) -> datetime:
+        return self.clock() if self.clock else self.database.now(connection)
+
+    def _begin(self) -> None:
+        with self.database.writing() as connection:
+            schema.create(connection)
+            if last_entry(connection) is None:
+                at = instant(self._now(connection))
+                first = Entry.after(None, at=at, kind=Kind.OPEN, owner=Owner(), detail={"currency": CURRENCY})
+                connection.execute(insert(schema.ENTRIES), first.values())
+
+    def _check_currency(self) -> None:
+        if not self.database.there:
+            raise no_ledger(self.database.name)
+        with self.database.reading() as connection:
+            if not inspect(connection).has_table(schema.ENTRIES.name):
+                raise no_ledger(self.database.name)
+            first = connection.execute(select(schema.ENTRIES.c.detail).order_by(schema.ENTRIES.c.seq).limit(1)).scalar()
+        currency = json.loads(first or "{}").get("currency")
+        if currency != CURRENCY:
+            message = f"{currency}; allowed: {CURRENCY}"
+            raise InputError(Problem(path=self.database.name, key="currency", message=message))
+
+
+def _check_covered(budgets: list[Budget], asked: Reservation) -> None:
+    """Refuse what does not fit under every cap; all caps that it does not fit under in one go."""
+    path = f"budget of {asked.student}"
+    if all(budget.cap_usd is None for budget in budgets):
+        raise BudgetError(f"{path}: nobody set one; `clusterlab budget set --student {asked.student} --usd 20` does")
+    short = [each for each in budgets if each.free_usd is not None and each.free_usd < asked.usd]
+    if short:
+        told = (
+            f"{each.scope} {each.name}: {asked.usd:.2f} USD asked, {each.free_usd:.2f} of {each.cap_usd:.2f} free"
+            for each in short
+        )
+        raise BudgetError("\n".join(told))
+
+
+def _check_same(held: Entry, asked: Reservation) -> None:
+    """Refuse a run that is another's already, or that asks for more than was reserved for it."""
+    if held.owner != asked.owner or asked.usd > held.usd:
+        message = f"reserved {held.usd:.2f} USD for {held.student}, {held.lab}; allowed: a run of its own"
+        raise _wrong(asked.run, message)
+
+
+def _check_owner(account: Account, owner: Owner) -> None:
+    """Refuse use of a run by somebody else."""
+    first = account.entries[0].owner if account.entries else owner
+    if first != owner:
+        raise _wrong(owner.run or "", f"is of {first.student}, {first.lab}, not of {owner.student}, {owner.lab}")
+
+
+def _check_continues(known: Entry, interval: Interval) -> bool:
+    """Whether an interval is on record as it is; else it may but end one that goes on."""
+    before = Interval.from_json(json.loads(known.detail))
+    if before == interval or (interval.end is None and replace(before, end=None) == interval):
+        return True
+    if before.end is not None or replace(interval, end=None) != before:
+        changed = [name for name in Interval.__dataclass_fields__ if getattr(before, name) != getattr(interval, name)]
+        message = f"on record with another {', '.join(changed)}; allowed: its end, once, or a correction of its run"
+        raise InputError(Problem(path=f"interval of {interval.resource_id}", message=message))
+    return False
+
+
+def _final(run: str, account: Account) -> Decimal:
+    """What a run used in all, where that is known."""
+    going_on = [each.resource_id for each in account.intervals if each.end is None]
+    unknown = [each.resource_id for each in account.intervals if each.price_usd_per_hour is None]
+    if going_on or unknown or not account.intervals:
+        faults = [f"{', '.join(going_on)} goes on"] if going_on else []
+        faults += [f"the price of {', '.join(unknown)} is not known"] if unknown else []
+        raise _wrong(run, f"cannot be settled: {'; '.join(faults) or 'no use of it is on record'}")
+    return used(account.intervals, max(each.end for each in account.intervals if each.end)).usd
+
+
+def _wrong(run: str, message: str) -> InputError:
+    return InputError(Problem(path="ledger", key=f"run {run}", message=message))

@@ -1,0 +1,49 @@
+"""A reservation: what a launch may cost at most, held for its student, team and course before anything is launched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from clusterlab.cost.money import checked_usd
+from clusterlab.errors import InputError, Problem
+from clusterlab.ledger.entry import Owner
+from clusterlab.tags import LABEL, LABEL_RULE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reservation:
+    """What is asked for.
+
+    Raises:
+        InputError: a name that is no label, an amount below 0 or finer than a micro-dollar, an instant that is not UTC.
+    """
+
+    student: str
+    team: str | None
+    course: str
+    lab: str
+    run: str
+    usd: Decimal
+    expires: datetime
+    """Until when it holds, where the run is not committed."""
+
+    def __post_init__(self) -> None:
+        names = {key: getattr(self, key) for key in ("student", "team", "course", "lab", "run")}
+        problems = [
+            Problem(path="reservation", key=key, message=f"{name!r} is not a label; {LABEL_RULE}")
+            for key, name in names.items()
+            if (name is None and key != "team") or (name is not None and not LABEL.fullmatch(name))
+        ]
+        if self.expires.utcoffset() != timedelta():
+            message = f"{self.expires.isoformat()}; allowed: an instant in UTC that says so"
+            problems.append(Problem(path="reservation", key="expires", message=message))
+        if problems:
+            raise InputError(problems)
+        checked_usd(self.usd, path="reservation", key="usd")
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is."""
+        return Owner(student=self.student, team=self.team, course=self.course, lab=self.lab, run=self.run)
