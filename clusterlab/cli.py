@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from clusterlab import __version__
+from clusterlab.bill.command import bill
 from clusterlab.config import Scale
 from clusterlab.errors import EXIT_CODES, EXIT_INTERRUPTED, ClusterlabError, InputError, Problem
 from clusterlab.fit.command import fit
@@ -197,6 +198,7 @@ def report(runs: Runs = None, json: Json = False) -> None:
 
 app.command()(rehearse)
 app.add_typer(budget, name="budget")
+app.add_typer(bill, name="bill")
 
 
 def _show_run(lab: Lab, folder: Path, record: Run, *, json: bool) -> None:

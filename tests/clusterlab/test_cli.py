@@ -45,7 +45,7 @@ def test_each_error_has_a_documented_exit_code() -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    heavy = ("rich", "yaml", "jsonschema", "sky", "sqlalchemy")
+    heavy = ("rich", "yaml", "jsonschema", "sky", "sqlalchemy", "duckdb")
     code = f"import sys, clusterlab.cli; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
