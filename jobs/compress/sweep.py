@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import signal
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.errors import ClusterlabError
-from jobs.compress.environments import ROOT, python_of
+from jobs.compress.environments import run_module
 from jobs.compress.measure import ASKED, CHECKPOINT, MEASURED, REFERENCE
 from jobs.compress.methods import UNQUANTIZED, Method
 from jobs.compress.row import Outcome, Row
 from jobs.compress.setting import Setting
 from jobs.llm.cache import cached
-
-LOG = "log.txt"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,10 +28,6 @@ class Share:
     """A fraction lets as many methods onto one GPU at once; 0 where the cluster has none."""
     seconds: float
     """After which a method has failed."""
-
-
-class MethodFailedError(ClusterlabError):
-    """A method did not come to its end; the others do."""
 
 
 def sweep(
@@ -99,9 +90,8 @@ def _run(method: Method, setting: Setting, folder: Path, log: Path, seconds: flo
 
     Raises:
         MissingError: its environment is not on this machine.
-        MethodFailedError: it crashed, raised, or took too long.
+        ProcessFailedError: it crashed, raised, or took too long.
     """
-    python = python_of(method.environment)
     asked = {
         "method": dataclasses.asdict(method),
         "base": str(setting.base()),
@@ -110,26 +100,14 @@ def _run(method: Method, setting: Setting, folder: Path, log: Path, seconds: flo
         **{name: getattr(setting, name) for name in ("group_size", "num_compared", "decode_tokens", "seed")},
     }
     (folder / ASKED).write_text(json.dumps(asked))
-    environment = os.environ | {"OMP_NUM_THREADS": str(setting.threads), "PYTHONPATH": str(ROOT)}
-    # Not in the repository: libraries leave files of their own where they run, as GPTQModel does its logs.
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [python, "-m", "jobs.compress.measure", str(folder)],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            code = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise MethodFailedError(f"not done after {seconds:.0f} s") from None
-        finally:
-            process.kill()
-            process.wait()
-    if code != 0:
-        raise MethodFailedError(_reason(code, log))
+    run_module(
+        "jobs.compress.measure",
+        folder,
+        environment=method.environment,
+        log=log,
+        num_threads=setting.threads,
+        seconds=seconds,
+    )
 
 
 def _reference(setting: Setting, log: Path, seconds: float) -> Path:
@@ -141,11 +119,3 @@ def _reference(setting: Setting, log: Path, seconds: float) -> Path:
         f"row-{UNQUANTIZED}", setting.fingerprint(method), lambda folder: _run(method, setting, folder, log, seconds)
     )
     return folder / REFERENCE
-
-
-def _reason(code: int, log: Path) -> str:
-    """The signal that ended a process, or the last thing that it said."""
-    if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    said = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return said[-1] if said else f"exit code {code}"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from transformers import GPT2Config
 
 from clusterlab.config import Scale, parse
 from clusterlab.errors import ClusterlabError, InputError, MissingError
+from jobs.compress.environments import OWN
 from jobs.gguf import Config, _steps, _work, main
 from jobs.launch.folder import VARIABLE
 from jobs.llamacpp import asked
@@ -58,7 +58,7 @@ def test_an_architecture_that_the_exporter_does_not_know_is_refused_before_any_w
 
 
 def test_what_its_process_said_last_is_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asked, "python_of", lambda _: sys.executable)
+    monkeypatch.setattr(asked, "ENVIRONMENT", OWN)
     GPT2Config(n_layer=1).save_pretrained(tmp_path / "model")
     nowhere = str(tmp_path / "nowhere")
     order = Asked(

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 
 import pytest
 
-from clusterlab.errors import MissingError
-from jobs.compress.environments import lock_of, python_of
+from jobs.compress.environments import lock_of
 from jobs.compress.methods import METHODS, UNQUANTIZED, Method, chosen
 
 SHAPES = {"layers.0.up": (96, 64), "layers.0.down": (64, 96)}
@@ -48,12 +46,3 @@ def test_a_multiple_that_a_method_needs_is_named_with_the_layer() -> None:
 def test_every_method_has_its_module_and_a_lock_of_its_environment(method: Method) -> None:
     assert importlib.util.find_spec(method.module) is not None
     assert lock_of(method.environment).exists()
-
-
-def test_a_missing_environment_says_which_command_makes_it(tmp_path: Path) -> None:
-    (tmp_path / ".venv" / "quant" / "bin").mkdir(parents=True)
-    (tmp_path / ".venv" / "quant" / "bin" / "python").touch()
-    with pytest.raises(MissingError, match=r"\.venv/quant: not there; `make env-quant` makes it"):
-        python_of("quant", tmp_path)
-    (tmp_path / ".venv" / "quant" / "installed").touch()
-    assert python_of("quant", tmp_path) == str(tmp_path / ".venv" / "quant" / "bin" / "python")
