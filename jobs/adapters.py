@@ -104,11 +104,14 @@ def _train(config: Config) -> dict[str, float]:
 
 def _untuned(base: Base, task: Task) -> dict[str, Any]:
     """What the base answers before anything is trained."""
-    from jobs.llm.quantized import model_mib
+    from jobs.compress.size import memory_bytes
 
     model = base.load(quantized=False)
     measured, _ = task.examine(model)
-    return measured | {"parameters": sum(weight.numel() for weight in model.parameters()), "mib": model_mib(model)}
+    return measured | {
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "mib": memory_bytes(model) / 2**20,
+    }
 
 
 def _flat(name: str, found: dict[str, Any]) -> dict[str, float]:

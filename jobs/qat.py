@@ -109,13 +109,13 @@ def _train(config: Config) -> dict[str, float]:
     """In the worker."""
     from jobs.compress.corpus import Corpus
     from jobs.compress.fake_quant import check_group_size
-    from jobs.compress.layers import decoder_linears
+    from jobs.compress.size import linear_shapes
     from jobs.llm.bases import Base
     from jobs.llm.process import prepare, report_pretraining
 
     prepare()
     base = Base.of(config.model, report_pretraining)
-    check_group_size(decoder_linears(base.skeleton()), config.group_size)
+    check_group_size(linear_shapes(base.skeleton()), config.group_size)
     corpus = Corpus.of(
         config.text,
         base.tokenizer(),

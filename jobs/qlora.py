@@ -44,9 +44,9 @@ def main(config: Config) -> dict[str, float]:
 
 def _train(config: Config) -> dict[str, float]:
     """In the worker: QLoRA, and beside it LoRA on the unquantized base."""
+    from jobs.compress.size import memory_bytes
     from jobs.llm.bases import Base
     from jobs.llm.process import prepare, report_pretraining
-    from jobs.llm.quantized import model_mib
     from jobs.tuning.targets import check_adapters
     from jobs.tuning.task import Task
 
@@ -55,7 +55,7 @@ def _train(config: Config) -> dict[str, float]:
     check_adapters(skeleton, config, ["qlora"])
     base = Base.of(config.model, report_pretraining)
     task = Task.load(config, base)
-    measured = {"unquantized_mib": model_mib(skeleton)}
+    measured = {"unquantized_mib": memory_bytes(skeleton) / 2**20}
     measured |= _fine_tune(config, base, task, "qlora")
     measured["trainable_share"] = measured["trainable_parameters"] / sum(p.numel() for p in skeleton.parameters())
     if config.compare_lora:
@@ -68,18 +68,18 @@ def _train(config: Config) -> dict[str, float]:
 
 def _fine_tune(config: Config, base: Base, task: Task, name: str) -> dict[str, float]:
     """Train adapters on one form of the base, and measure before and after."""
+    from jobs.compress.size import bits_per_parameter, linear_shapes, memory_bytes
     from jobs.llm.checkpoints import Checkpoints
     from jobs.llm.evaluate import write_answers
     from jobs.llm.finetune import finetune
     from jobs.llm.process import gpu_memory, report_step
-    from jobs.llm.quantized import bits_per_parameter, model_mib
     from jobs.tuning.methods import METHODS
 
     method, folder = METHODS[name], run_folder()
     model = base.load(quantized=method.quantized)
-    measured = {"base_mib": model_mib(model)}
+    measured = {"base_mib": memory_bytes(model) / 2**20}
     if method.quantized:
-        measured["bits_per_parameter"] = bits_per_parameter(model)
+        measured["bits_per_parameter"] = bits_per_parameter(model, linear_shapes(base.skeleton()))
     model = method.attach(model, config)
     measured["trainable_parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
     with model.disable_adapter():

@@ -6,29 +6,23 @@ through the rounding as if it were not there, to weights that are not rounded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from clusterlab.errors import InputError, MissingError, Problem
 from jobs.compress.layers import decoder_linears
+from jobs.compress.size import Shapes, group_problems
 
 WIDTHS = (2, 3, 4, 5, 6, 7, 8)
 """Bits that torchao trains for."""
 
 
-def check_group_size(linears: Mapping[str, Any], group_size: int) -> None:
+def check_group_size(shapes: Shapes, group_size: int) -> None:
     """See that every layer's rows are whole groups.
 
     Raises:
         InputError: a row is not; every such layer is named.
     """
-    problems = [
-        Problem(
-            path=f"GROUP_SIZE={group_size}", key=name, message=f"must divide its {linear.in_features} input features"
-        )
-        for name, linear in linears.items()
-        if linear.in_features % group_size
-    ]
+    problems = [Problem(path=f"GROUP_SIZE={group_size}", message=found) for found in group_problems(shapes, group_size)]
     if problems:
         raise InputError(problems)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.compress.size import Shapes, bits_per_parameter, memory_bytes
+from jobs.compress.size import Shapes, bits_per_parameter, group_problems, memory_bytes
 
 TRANSFORMERS = ("transformers.models.llama.modeling_llama",)
 """What most methods load models with; it imports its parts when they are first asked for."""
@@ -52,10 +52,8 @@ class Method:
 
     def problems(self, shapes: Shapes, group_size: int) -> list[str]:
         """Why the method cannot quantize layers of these shapes; each names the layer."""
-        found = []
+        found = group_problems(shapes, group_size) if self.grouped else []
         for layer, (outputs, inputs) in shapes.items():
-            if self.grouped and inputs % group_size:
-                found.append(f"{layer}: {inputs} input features; allowed: a GROUP_SIZE that divides them")
             for kind, size, multiple in (
                 ("input", inputs, self.input_multiple),
                 ("output", outputs, self.output_multiple),

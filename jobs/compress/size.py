@@ -19,6 +19,15 @@ def linear_shapes(model: Any) -> dict[str, tuple[int, int]]:
     return {name: (linear.out_features, linear.in_features) for name, linear in decoder_linears(model).items()}
 
 
+def group_problems(shapes: Shapes, group_size: int) -> list[str]:
+    """The layers whose rows are not whole groups, each by its name."""
+    return [
+        f"{layer}: {inputs} input features; allowed: a GROUP_SIZE that divides them"
+        for layer, (_, inputs) in shapes.items()
+        if inputs % group_size
+    ]
+
+
 def memory_bytes(model: Any) -> int:
     """Bytes of all weights and buffers, and of what is needed to read them; what is shared counts once.
 

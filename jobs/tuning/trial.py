@@ -26,10 +26,10 @@ def tried(phase: str, method: Method, config: FineTuning, base: Base, task: Task
     `optimizer_mib` as a step has them, `memory_mib` of the three, `saved_mib` on the disk. `ranks_before` and
     `ranks_after` are by layer, where a method moves them.
     """
+    from jobs.compress.size import memory_bytes
     from jobs.llm.checkpoints import Checkpoints
     from jobs.llm.finetune import finetune
     from jobs.llm.process import gpu_memory, report_step
-    from jobs.llm.quantized import model_mib
 
     folder = run_folder()
     model = method.attach(base.load(quantized=method.quantized), config)
@@ -41,7 +41,7 @@ def tried(phase: str, method: Method, config: FineTuning, base: Base, task: Task
     on_step = partial(report_step, phase, config.steps)
     progress = finetune(model, task.train, recipe, checkpoints=checkpoints, on_step=on_step, schedule=budget)
     measured, _ = task.examine(model)
-    weights = {"weights": model_mib(model)}
+    weights = {"weights": memory_bytes(model) / 2**20}
     parts = weights | {"gradients": progress.gradient_bytes / 2**20, "optimizer": progress.optimizer_bytes / 2**20}
     ranks = {"ranks_before": before, "ranks_after": budget.ranks()} if budget else {}
     found = {

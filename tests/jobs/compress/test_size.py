@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from clusterlab.config import Source
-from jobs.compress.size import bits_per_parameter, disk_bytes, linear_shapes, memory_bytes
+from jobs.compress.size import bits_per_parameter, disk_bytes, linear_shapes, memory_bytes, num_weights
 from jobs.llm.bases import Base
-from jobs.llm.quantized import BITS_BY_FORMULA, model_mib
+from jobs.llm.quantized import BITS_BY_FORMULA
 
 
 @pytest.fixture
@@ -34,10 +34,25 @@ def test_a_weight_that_two_layers_share_counts_once(llama: Any) -> None:
     assert memory_bytes(llama) == before - head.numel() * 4
 
 
-def test_bytes_of_4_bit_layers_are_those_that_the_qlora_lab_counts(base: Base) -> None:
-    shapes, model = linear_shapes(base.skeleton()), base.load(quantized=True)
-    assert memory_bytes(model) / 2**20 == pytest.approx(model_mib(model), rel=1e-3)
-    assert bits_per_parameter(model, shapes) == pytest.approx(BITS_BY_FORMULA, rel=0.06)
+def test_memory_counted_on_the_skeleton_is_the_memory_of_the_loaded_model(base: Base) -> None:
+    assert memory_bytes(base.skeleton()) == memory_bytes(base.load(quantized=False))
+
+
+def test_large_4_bit_layers_store_a_weight_in_the_bits_of_the_formula() -> None:
+    import bitsandbytes
+
+    layer = bitsandbytes.nn.Linear4bit(1024, 1024, bias=False, quant_type="nf4", compress_statistics=True)
+    layer.weight = bitsandbytes.nn.Params4bit(torch.randn(1024, 1024), requires_grad=False, quant_type="nf4")
+    layer.to("cpu")
+    model = torch.nn.Sequential(layer)
+    assert bits_per_parameter(model, {"0": (1024, 1024)}) == pytest.approx(BITS_BY_FORMULA, rel=0.005)
+
+
+def test_memory_falls_by_what_4_bit_layers_save(base: Base) -> None:
+    shapes, full, quantized = linear_shapes(base.skeleton()), base.load(quantized=False), base.load(quantized=True)
+    saved = memory_bytes(full) - memory_bytes(quantized)
+    assert saved == pytest.approx(num_weights(shapes) * (32 - BITS_BY_FORMULA) / 8, rel=0.1)
+    assert bits_per_parameter(quantized, shapes) == pytest.approx(BITS_BY_FORMULA, rel=0.06)
 
 
 def test_bytes_of_a_tensor_that_is_made_of_several_are_those_of_its_parts() -> None:

@@ -10,7 +10,7 @@ from clusterlab.config import Source
 from jobs.llm.alpaca import Tokens
 from jobs.llm.bases import Base
 from jobs.llm.packing import pack, response_loss
-from jobs.llm.quantized import BITS_BY_FORMULA, bits_per_parameter, model_mib
+from jobs.llm.quantized import BITS_BY_FORMULA
 
 
 @pytest.fixture
@@ -21,31 +21,6 @@ def base(llama: Any, tmp_path: Path) -> Base:
 
 def test_the_formula_is_the_papers() -> None:
     assert pytest.approx(4.127, abs=0.0005) == BITS_BY_FORMULA
-
-
-def test_large_layers_store_a_weight_in_the_bits_of_the_formula() -> None:
-    import bitsandbytes
-
-    layer = bitsandbytes.nn.Linear4bit(1024, 1024, bias=False, quant_type="nf4", compress_statistics=True)
-    layer.weight = bitsandbytes.nn.Params4bit(torch.randn(1024, 1024), requires_grad=False, quant_type="nf4")
-    layer.to("cpu")
-    assert bits_per_parameter(torch.nn.Sequential(layer)) == pytest.approx(BITS_BY_FORMULA, rel=0.005)
-
-
-def test_a_model_without_quantized_layers_has_no_such_bits(llama: Any) -> None:
-    with pytest.raises(ValueError, match="no 4-bit layer"):
-        bits_per_parameter(llama)
-
-
-def test_memory_falls_by_what_the_quantized_layers_save(base: Base) -> None:
-    full, quantized = base.load(quantized=False), base.load(quantized=True)
-    num_quantized = sum(p.numel() for name, p in full.named_parameters() if "proj" in name)
-    saved_bytes = (model_mib(full) - model_mib(quantized)) * 2**20
-    assert saved_bytes == pytest.approx(num_quantized * (32 - BITS_BY_FORMULA) / 8, rel=0.1)
-
-
-def test_memory_counted_on_the_skeleton_is_the_memory_of_the_loaded_model(base: Base) -> None:
-    assert model_mib(base.skeleton()) == model_mib(base.load(quantized=False))
 
 
 def test_gradients_pass_through_a_quantized_model_that_was_evaluated_before(base: Base, examples: list[Tokens]) -> None:
