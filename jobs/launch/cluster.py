@@ -82,14 +82,15 @@ class Cluster:
         job_id = f"raysubmit_{secrets.token_hex(8)}"
         job: dict[str, Any] = {"submission_id": job_id, "entrypoint": request.entrypoint(folder, python=python)}
         job |= {"runtime_env": runtime_env, "metadata": request.metadata()}
-        began = time.monotonic()
+        refused: float | None = None
         while True:
             try:
                 return str(self.client.submit_job(**job))
             except (RuntimeError, OSError) as error:
                 if f"{job_id} already exists" in str(error):
                     return job_id
-                if time.monotonic() - began > self._patience(error):
+                refused = refused or time.monotonic()
+                if time.monotonic() - refused > self._patience(error):
                     raise UnreachableError(f"{VARIABLE}: {self.address}: takes no job: {error}") from error
             time.sleep(1)
 

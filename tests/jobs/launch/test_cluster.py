@@ -112,6 +112,13 @@ def test_a_job_is_submitted_once_when_its_answer_is_lost(tmp_path: Path, monkeyp
     assert [_submit(deaf, tmp_path)] == deaf.taken
 
 
+def test_a_submission_that_broke_after_long_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deaf = _Deaf()
+    monkeypatch.setattr("time.monotonic", lambda: 100.0 * len(deaf.taken))
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    assert [_submit(deaf, tmp_path)] == deaf.taken
+
+
 def test_another_refusal_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match=r"takes no job: .*the job is bad"):
         _submit(_Busy("the job is bad", 1), tmp_path)
