@@ -60,6 +60,7 @@ LOCKED = $(shell mkdir -p .venv && flock .venv/lock true 2>/dev/null && echo flo
 .PHONY: env
 env: ## the environment that jobs run in (.venv/train)
 ifeq ($(wildcard $(BAKED)),)
+env: $(UV)
 	@$(LOCKED) $(MAKE) --silent $(TRAIN)/installed
 else
 	@$(LOCKED) ln -sfn $(BAKED) .venv/train
@@ -105,7 +106,7 @@ test-jobs: $(BENCH)/installed $(TRAIN)/installed
 	$(BENCH)/bin/python -m pytest tests/jobs $(PYTEST)
 
 .PHONY: test-e2e
-test-e2e: $(SKY)/installed env ## launch for real on an emulated cloud and a local Slurm; needs root (docs/rehearsal.md)
+test-e2e: $(SKY)/installed $(TRAIN)/installed ## launch for real on an emulated cloud and a local Slurm; needs root (docs/rehearsal.md)
 	$(SKY)/bin/python -m pytest tests/e2e $(PYTEST)
 
 .PHONY: test-quant

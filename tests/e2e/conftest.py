@@ -15,8 +15,11 @@ import pytest
 from clusterlab.rehearsal import needs, stage
 from tests.repository import ROOT, copy_repository
 
-PORTS = {22, 80, 443, 5000, 46580, 46590, 50011, 6817, 6818, 6819}
-"""Where something listens in a rehearsal: sshd, the emulated cloud, SkyPilot, Slurm. Other ports are not ours."""
+PORTS = {22, 80, 443, 5000, 6817, 6818, 6819}
+"""Where something listens in a rehearsal: sshd, the emulated cloud, Slurm. SkyPilot's ports are of those that anybody
+may be given, so its API server is looked for by its command line."""
+OTHERS = "clusterlab-"
+"""How the network namespaces of other tests begin, which may run beside these."""
 LAB = """# Echo: say a word
 #
 # Claim: words are said.
@@ -98,7 +101,8 @@ def nothing_is_left() -> Iterator[None]:
 
 
 def _machine() -> dict[str, object]:
-    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if "/run/netns" not in line]
+    names = [path.name for path in Path("/run/netns").iterdir()] if Path("/run/netns").exists() else []
     listening = subprocess.run(["ss", "-Hltn"], capture_output=True, text=True, check=True).stdout
     addresses = [line.split()[3] for line in listening.splitlines()]
     stages = stage.folder() / "stages"
@@ -106,9 +110,9 @@ def _machine() -> dict[str, object]:
         "mounts": sorted(mounts),
         "ports": sorted(address for address in addresses if int(address.rpartition(":")[2]) in PORTS),
         "links": subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout.count("\n"),
-        "names": sorted(path.name for path in Path("/run/netns").iterdir()) if Path("/run/netns").exists() else [],
+        "names": sorted(name for name in names if not name.startswith(OTHERS)),
         "stages": sorted(path.name for path in stages.iterdir()) if stages.exists() else [],
-        "sky": _commands("sky.server") + _commands("clusterlab.rehearsal"),
+        "sky": _commands(r"sky\.server.* --port=46580") + _commands("clusterlab.rehearsal"),
     }
 
 
