@@ -20,9 +20,9 @@ BENCH := .venv/bench
 # A machine's image may carry the environment of this very lock; then it is used as it is.
 BAKED := /opt/clusterlab/train-$(shell sha256sum images/train.lock | cut -c1-12)
 PYTEST ?=
-LOCKS := control sky train bench node quant gguf
+LOCKS := control sky train bench node quant compressor gguf
 # Environments beside `train`, for libraries that want other versions; a lab's setup says which it needs.
-BESIDE := quant gguf
+BESIDE := quant compressor gguf
 
 .PHONY: help
 help: ## list the targets
@@ -110,7 +110,7 @@ test-e2e: $(SKY)/installed $(TRAIN)/installed ## launch for real on an emulated 
 	$(SKY)/bin/python -m pytest tests/e2e $(PYTEST)
 
 .PHONY: test-quant
-test-quant: $(BENCH)/installed env-quant ## GPTQ and AWQ, and who reads their checkpoints, in .venv/quant
+test-quant: $(BENCH)/installed env-quant env-compressor ## what the sweep saves, read by transformers in .venv/quant and .venv/compressor
 	$(BENCH)/bin/python -m pytest tests/quant $(PYTEST)
 
 .PHONY: test-gpu

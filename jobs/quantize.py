@@ -36,8 +36,8 @@ class Config:
     """The base: a hub id with revision, a folder, `tiny-llama-256` (pretrained by the job), `smollm2-135m-instruct`."""
     text: Source = by_scale(tiny="made", small="shipped", single=WIKITEXT, full=WIKITEXT)
     """What calibrates and measures: a hub id with revision, a folder with `*.txt` or `*.parquet`, `made`, `shipped`."""
-    methods: str = "all"
-    """`all`, or names with commas between, such as `rtn_4,gptq_4,awq_4`."""
+    methods: str = by_scale(tiny="all", small="all", single="gpu", full="gpu")
+    """`all`, those that compute on a `gpu`, or names with commas between, such as `rtn_4,gptq_4,awq_4`."""
     group_size: int = by_scale(tiny=64, small=64, single=128, full=128)
     """Weights that share a scale and a zero, in the methods that leave it open."""
     row_length: int = by_scale(tiny=32, small=128, single=2048, full=2048)
@@ -113,13 +113,10 @@ def main(config: Config) -> dict[str, float]:
 
 def _check(methods: list[Method], setting: Setting) -> None:
     """Refuse what cannot succeed, before anything is quantized."""
-    from jobs.compress.environments import python_of
     from jobs.compress.setting import refuse
     from jobs.llm.process import quiet, report_pretraining
 
     quiet()
-    for method in methods:
-        python_of(method.environment)
     setting.base(report_pretraining)
     refuse(methods, setting.shapes(), setting.group_size)
     setting.prepared()

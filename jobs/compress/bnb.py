@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.compress.methods import Inputs, Loaded, Method
+from jobs.compress.pretrained import from_pretrained
 from jobs.llm.bases import compute_dtype
 
 
@@ -14,23 +15,13 @@ def quantize(method: Method, inputs: Inputs, folder: Path) -> None:
 
     On CPUs with AVX512-BF16 that pass packs 4-bit weights anew, and what is saved later cannot be read back.
     """
-    _from_pretrained(inputs.base, quantization_config=_config(method)).save_pretrained(folder)
+    from_pretrained(inputs.base, quantization_config=_config(method)).save_pretrained(folder)
 
 
 def load(method: Method, inputs: Inputs, folder: Path) -> Loaded:
     """Load it with transformers."""
     del method
-    return Loaded.of(_from_pretrained(folder), inputs.shapes)
-
-
-def _from_pretrained(folder: Path, **values: Any) -> Any:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return AutoModelForCausalLM.from_pretrained(
-        folder, dtype=compute_dtype(), device_map={"": device}, local_files_only=True, **values
-    )
+    return Loaded.of(from_pretrained(folder), inputs.shapes)
 
 
 def _config(method: Method) -> Any:

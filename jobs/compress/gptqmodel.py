@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.compress.methods import Inputs, Loaded, Method
+from jobs.compress.pretrained import from_pretrained
 from jobs.llm.bases import compute_dtype
 
 BATCH_SIZE = 8
@@ -37,14 +38,7 @@ def quantize(method: Method, inputs: Inputs, folder: Path) -> None:
 
 def load(method: Method, inputs: Inputs, folder: Path) -> Loaded:
     """Load it with transformers."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=_dtype(method), device_map={"": device}, local_files_only=True
-    )
-    return Loaded.of(model, inputs.shapes)
+    return Loaded.of(from_pretrained(folder, dtype=_dtype(method)), inputs.shapes)
 
 
 def _dtype(method: Method) -> Any:

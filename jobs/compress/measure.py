@@ -57,7 +57,7 @@ def measure(method: Method, asked: Mapping[str, Any], folder: Path) -> dict[str,
     from jobs.compress.quality import perplexity
     from jobs.compress.setting import load_shapes
     from jobs.compress.size import disk_bytes
-    from jobs.compress.speed import decode_tokens_per_second, prefill_tokens_per_second
+    from jobs.compress.speed import PROMPT_LENGTH, decode_tokens_per_second, prefill_tokens_per_second
 
     prepared = Path(asked["prepared"])
     corpus = Corpus.load(prepared)
@@ -66,6 +66,7 @@ def measure(method: Method, asked: Mapping[str, Any], folder: Path) -> dict[str,
         shapes=load_shapes(prepared),
         calibration=corpus.calibration,
         group_size=asked["group_size"],
+        context_length=max(corpus.evaluation.shape[1], PROMPT_LENGTH + asked["decode_tokens"]),
         seed=asked["seed"],
     )
     seconds, loaded = _quantized(method, inputs, folder / CHECKPOINT)
@@ -110,15 +111,16 @@ def _divergence(method: Method, model: Any, rows: Any, asked: Mapping[str, Any],
 
 
 def _peak_bytes() -> int:
-    """The most that this process held: of the GPU where there is one, else of memory.
+    """The most that this process held: of the GPU where it computed on one, else of memory.
 
     `ru_maxrss` begins with what the parent held when it started this process, so it may be the parent's. Linux counts
     the process alone in `VmHWM`.
     """
     import torch
 
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
+    on_gpu = int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else 0
+    if on_gpu > 0:
+        return on_gpu
     status = Path("/proc/self/status")
     found = re.search(r"^VmHWM:\s+(\d+) kB$", status.read_text(), re.MULTILINE) if status.exists() else None
     return 1024 * int(found.group(1) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -39,6 +39,8 @@ class Method:
     """Where its `quantize` and `load` are."""
     environment: str = "train"
     """The environment whose Python runs it; `train` is that of the jobs."""
+    on_gpu: bool = True
+    """Whether it computes on a GPU where there is one."""
     grouped: bool = False
     """Whether GROUP_SIZE input features of a row share their constants."""
     input_multiple: int = 1
@@ -74,6 +76,8 @@ class Inputs:
     calibration: Any
     """(rows, length), int64: what a method may look at."""
     group_size: int
+    context_length: int
+    """Tokens that the loaded model is given at most, those included that it writes."""
     seed: int
 
 
@@ -113,6 +117,28 @@ _GPTQMODEL: dict[str, Any] = {
     "output_multiple": 32,
     "libraries": (*TRANSFORMERS, "gptqmodel"),
 }
+_SMOOTHQUANT: dict[str, Any] = {
+    "module": "jobs.compress.smoothquant",
+    "environment": "compressor",
+    "libraries": (*TRANSFORMERS, "datasets", "llmcompressor"),
+    # As its authors take it for LLaMA-2.
+    "settings": {"strength": 0.85},
+}
+
+
+def _gguf(file_type: str, bits: int) -> Method:
+    return Method(
+        name=f"gguf_{file_type.lower()}",
+        family=f"GGUF {file_type}",
+        bits=bits,
+        module="jobs.compress.llamacpp",
+        environment="gguf",
+        on_gpu=False,
+        input_multiple=32,
+        libraries=(*TRANSFORMERS, "gguf", "llama_cpp"),
+        settings={"file_type": file_type},
+    )
+
 
 # GPTQModel looks for AWQ's clipping in batches of 64 outputs.
 METHODS = {
@@ -125,20 +151,25 @@ METHODS = {
         Method(name="nf4_dq", family="NF4 + DQ", bits=4, settings={"double_quantization": True}, **_BNB),
         *_by_bits("GPTQ", "gptq", (4, 3), settings={"awq": False}, **_GPTQMODEL),
         *_by_bits("AWQ", "awq", (4, 3), settings={"awq": True}, **_GPTQMODEL | {"output_multiple": 64}),
+        Method(name="smoothquant", family="SmoothQuant W8A8", bits=8, **_SMOOTHQUANT),
+        *(_gguf(file_type, bits) for file_type, bits in (("Q8_0", 8), ("Q4_K_M", 4), ("Q2_K", 2))),
     )
 }
+_GROUPS = {"all": list(METHODS), "gpu": [name for name, method in METHODS.items() if method.on_gpu]}
 
 
 def chosen(names: str) -> list[Method]:
-    """The methods of a comma-separated list, or of `all`, with the unquantized model first.
+    """The methods of a comma-separated list, `all`, or those that compute on a `gpu`, with the unquantized model first.
 
     Raises:
         ValueError: one is not known, or is there twice.
     """
-    wanted = list(METHODS) if names == "all" else [name.strip() for name in names.split(",")]
+    wanted = _GROUPS.get(names) or [name.strip() for name in names.split(",")]
     unknown = [name for name in wanted if name not in METHODS]
     if unknown:
-        raise ValueError(f"METHODS={','.join(unknown)}: unknown; allowed: all, or of {', '.join(METHODS)}")
+        raise ValueError(
+            f"METHODS={','.join(unknown)}: unknown; allowed: {', '.join(_GROUPS)}, or of {', '.join(METHODS)}"
+        )
     if len(set(wanted)) < len(wanted):
         raise ValueError(f"METHODS={names}: each may be there once")
     return [METHODS[name] for name in dict.fromkeys((UNQUANTIZED, *wanted))]

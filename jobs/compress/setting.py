@@ -19,7 +19,7 @@ from jobs.compress.size import Shapes, linear_shapes
 from jobs.llm.bases import Base
 from jobs.llm.cache import cached
 
-CODE = ("compress", "llm")
+CODE = ("compress", "llamacpp", "llm")
 """The packages of `jobs/` that decide what a row says."""
 _SHAPES = "shapes.json"
 

@@ -29,6 +29,10 @@ class Share:
     seconds: float
     """After which a method has failed."""
 
+    def options(self, method: Method) -> dict[str, float]:
+        """What Ray is told of a method's task; one that does not compute on a GPU leaves it to the others."""
+        return {"num_cpus": self.cpus, "num_gpus": self.gpus if method.on_gpu else 0, "max_retries": 0}
+
 
 def sweep(
     methods: Sequence[Method], setting: Setting, share: Share, *, on_row: Callable[[Row, str], None] = lambda *_: None
@@ -42,12 +46,11 @@ def sweep(
     import ray
 
     ray.init(ignore_reinit_error=True)
-    options = {"num_cpus": share.cpus, "num_gpus": share.gpus, "max_retries": 0}
-    task = ray.remote(_measured).options(**options)
+    task = ray.remote(_measured)
     rows: dict[str, Row] = {}
     # The others are compared with the unquantized model, so it comes first and alone.
     for batch in (methods[:1], methods[1:]):
-        pending = [task.remote(method, setting, share.seconds) for method in batch]
+        pending = [task.options(**share.options(method)).remote(method, setting, share.seconds) for method in batch]
         while pending:
             done, pending = ray.wait(pending)
             row, log = ray.get(done[0])

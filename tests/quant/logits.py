@@ -12,16 +12,19 @@ import numpy as np
 
 
 def main() -> None:
-    """Load, ask once, and write."""
+    """Load, ask once, and write; the last word printed is the type that a layer's weights are stored in."""
     import torch
     from transformers import AutoModelForCausalLM
 
     checkpoint, rows, out = map(Path, sys.argv[1:])
     model = AutoModelForCausalLM.from_pretrained(checkpoint, device_map="cpu", local_files_only=True).eval()
+    layer = model.get_submodule("model.layers.0.mlp.up_proj")
+    # Of compressed-tensors the weights are unpacked in the first forward pass.
+    stored = layer.qweight.dtype if hasattr(layer, "qweight") else layer.weight.dtype
     with torch.inference_mode():
         logits = model(input_ids=torch.from_numpy(np.load(rows))).logits.float()
     np.save(out, logits.numpy())
-    print(type(model.get_submodule("model.layers.0.mlp.up_proj")).__name__)
+    print(stored)
 
 
 if __name__ == "__main__":

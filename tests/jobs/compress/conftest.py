@@ -19,4 +19,6 @@ def inputs(tmp_path: Path) -> Any:
     model = small_llama()
     model.save_pretrained(tmp_path / "base")
     rows = torch.randint(3, VOCABULARY, (8, 16), generator=torch.Generator().manual_seed(0))
-    return Inputs(base=tmp_path / "base", shapes=linear_shapes(model), calibration=rows, group_size=32, seed=0)
+    return Inputs(
+        base=tmp_path / "base", shapes=linear_shapes(model), calibration=rows, group_size=32, context_length=32, seed=0
+    )

@@ -17,10 +17,11 @@ def _method(**values: object) -> Method:
 def test_the_unquantized_model_is_measured_first_whatever_is_chosen() -> None:
     assert [method.name for method in chosen("nf4, llm_int8")] == [UNQUANTIZED, "nf4", "llm_int8"]
     assert [method.name for method in chosen("all")] == list(METHODS)
+    assert set(METHODS) - {method.name for method in chosen("gpu")} == {"gguf_q8_0", "gguf_q4_k_m", "gguf_q2_k"}
 
 
 def test_an_unknown_method_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"METHODS=gptq_5: unknown; allowed: all, or of unquantized, .*nf4_dq"):
+    with pytest.raises(ValueError, match=r"METHODS=gptq_5: unknown; allowed: all, gpu, or of unquantized, .*gguf_q2_k"):
         chosen("nf4,gptq_5")
     with pytest.raises(ValueError, match="each may be there once"):
         chosen("nf4,nf4")

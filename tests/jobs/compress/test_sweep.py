@@ -122,6 +122,19 @@ def test_what_was_measured_is_kept_and_what_failed_is_tried_again(
 
 
 @pytest.mark.usefixtures("_ray", "swept")
+def test_a_method_whose_environment_is_missing_is_a_failed_row_that_says_what_makes_it(setting: Setting) -> None:
+    elsewhere = dataclasses.replace(METHODS["rtn_4"], environment="node")
+    row = sweep([METHODS[UNQUANTIZED], elsewhere], setting, SHARE)[1]
+    assert (row.outcome, row.reason) == (Outcome.FAILED, ".venv/node: not there; `make env-node` makes it")
+
+
+def test_a_method_that_computes_on_the_cpu_leaves_the_gpu_to_the_others() -> None:
+    share = Share(cpus=2, gpus=0.5, seconds=1)
+    assert share.options(METHODS["nf4"]) == {"num_cpus": 2, "num_gpus": 0.5, "max_retries": 0}
+    assert share.options(METHODS["gguf_q8_0"])["num_gpus"] == 0
+
+
+@pytest.mark.usefixtures("_ray", "swept")
 def test_another_setting_is_another_row(setting: Setting) -> None:
     other = dataclasses.replace(setting, num_evaluation=4)
     rows = sweep([METHODS[UNQUANTIZED]], other, SHARE)
