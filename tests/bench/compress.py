@@ -5,22 +5,28 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any
+
+import psutil
 
 from clusterlab.config import Source, parse
 from jobs.llm.bases import Base
 from jobs.llm.cache import VARIABLE as CACHE
 from tests.bench.figure import ROOT, Figure
 
-SWEPT = "rtn_8,rtn_4,rtn_3,llm_int8,nf4,nf4_dq,gptq_4,gptq_3,awq_4,awq_3"
+SWEPT = "all"
 PAIRS = 5
+SAMPLED_SECONDS = 0.1
 
 
 def sweep_on_two() -> list[Figure]:
-    """The sweep at `tiny` on two workers against one; and a second time over the same rows."""
+    """The sweep at `tiny` on two workers against one, what it holds, and a second time over the same rows."""
     from jobs.compress.methods import chosen
     from jobs.quantize import Config, _check, _setting
 
@@ -30,16 +36,23 @@ def sweep_on_two() -> list[Figure]:
         _check(chosen(SWEPT), _setting(config))
         base = _setting(config).base()
         config = parse(Config, {"SCALE": "tiny", "METHODS": SWEPT, "MODEL": str(base)})
-        one, _ = _swept(config, num_cpus=1)
+        one, most, rows = _swept(config, num_cpus=1)
         os.environ[CACHE] = f"{folder}/two"
-        two, rows = _swept(config, num_cpus=2)
-        again, kept = _swept(config, num_cpus=2)
+        two, _, _ = _swept(config, num_cpus=2)
+        again, _, kept = _swept(config, num_cpus=2)
+    largest = max(row.metrics["peak_memory_gib"] for row in rows if row.metrics)
     return [
         Figure(
             what=f"Quantization sweep, tiny, {len(rows)} methods: two workers against one",
             measured=f"{one / two:.2f} ({one:.0f} s and {two:.0f} s)",
             wanted="at least 1.7 times",
             met=one / two >= 1.7,
+        ),
+        Figure(
+            what="Memory of the same sweep on one worker against that of its largest method",
+            measured=f"{most / largest:.2f} ({most:.2f} GiB and {largest:.2f} GiB)",
+            wanted="at most 1.2",
+            met=most / largest <= 1.2,
         ),
         Figure(
             what="The same sweep again",
@@ -50,8 +63,8 @@ def sweep_on_two() -> list[Figure]:
     ]
 
 
-def _swept(config: Any, num_cpus: int) -> tuple[float, list[Any]]:
-    """Seconds of a sweep with so many workers, and its rows."""
+def _swept(config: Any, num_cpus: int) -> tuple[float, float, list[Any]]:
+    """Seconds of a sweep with so many workers, the most GiB that it added to an idle Ray, and its rows."""
     import ray
 
     from jobs.compress.methods import chosen
@@ -67,11 +80,35 @@ def _swept(config: Any, num_cpus: int) -> tuple[float, list[Any]]:
         runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
     )
     try:
-        began = time.perf_counter()
-        rows = sweep(chosen(config.methods), _setting(config), Share(cpus=1, gpus=0, seconds=900))
-        return time.perf_counter() - began, rows
+        idle = _held_gib()
+        with ThreadPoolExecutor() as pool:
+            done = threading.Event()
+            most = pool.submit(_most_gib, done)
+            began = time.perf_counter()
+            try:
+                rows = sweep(chosen(config.methods), _setting(config), Share(cpus=1, gpus=0, seconds=900))
+            finally:
+                done.set()
+            return time.perf_counter() - began, most.result() - idle, rows
     finally:
         ray.shutdown()
+
+
+def _most_gib(done: threading.Event) -> float:
+    """The most that this process and all below it held at once until it is done."""
+    most = _held_gib()
+    while not done.wait(SAMPLED_SECONDS):
+        most = max(most, _held_gib())
+    return most
+
+
+def _held_gib() -> float:
+    """What this process and all below it hold now; a page that several have counts once."""
+    held = 0
+    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            held += process.memory_full_info().pss
+    return held / 2**30
 
 
 def rounding() -> list[Figure]:
