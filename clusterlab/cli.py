@@ -201,6 +201,26 @@ app.add_typer(budget, name="budget")
 app.add_typer(bill, name="bill")
 
 
+@app.command()
+def tunnel(
+    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="Cluster, as `sky status` names it.")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of this machine's loopback.")] = 8000,
+    to: Annotated[int, typer.Option(min=1, max=65535, help="Port of the loopback of the cluster's head.")] = 8000,
+    ssh_config: Annotated[
+        Path | None, typer.Option(help="Configuration of ssh; the user's own if not given.", show_default=False)
+    ] = None,
+) -> None:
+    """Reach an endpoint on a cluster's loopback through SSH, until Ctrl-C.
+
+    Exits with 2 where the cluster is not known or the port is taken, with 4 where the cluster does not let us in.
+    """
+    from clusterlab.tunnel import tunnel as lead
+
+    with lead(cluster, port=port, to=to, config=ssh_config) as stands:
+        typer.echo(f"http://127.0.0.1:{port} is port {to} of {cluster}, until Ctrl-C")
+        stands.follow()
+
+
 def _show_run(lab: Lab, folder: Path, record: Run, *, json: bool) -> None:
     """The results of a run, its pictures, its cost, and what the lab would cost on one GPU."""
     from clusterlab.report import entry, render_run
