@@ -20,9 +20,9 @@ BENCH := .venv/bench
 # A machine's image may carry the environment of this very lock; then it is used as it is.
 BAKED := /opt/clusterlab/train-$(shell sha256sum images/train.lock | cut -c1-12)
 PYTEST ?=
-LOCKS := control sky train bench node quant compressor gguf
+LOCKS := control sky train bench node quant compressor gguf vllm vllm-cuda
 # Environments beside `train`, for libraries that want other versions; a lab's setup says which it needs.
-BESIDE := quant compressor gguf
+BESIDE := quant compressor gguf vllm
 
 .PHONY: help
 help: ## list the targets
@@ -38,21 +38,32 @@ $(UV):
 # `pip` takes the CPU build of torch from its find-links where that is offered. There the CUDA libraries
 # that the index's build asks for are left out: they are gigabytes that nothing would load.
 COMPILED :=
+LOCK = images/$*.lock
+# A package of ours that the environment has beside its lock.
+SHIM :=
 .venv/%/installed: images/%.lock pyproject.toml $(UV)
-	@echo "environment: $* (images/$*.lock)"
+	@echo "environment: $* ($(LOCK))"
 	@[ -e .venv/$*/pyvenv.cfg ] || $(UV) venv --quiet --python $(PYTHON) .venv/$*
 	@drop='^$$'; \
 	if echo torch==2.13.0 | $(UV) pip compile --quiet --no-deps --no-header --python $(PYTHON) - | grep -q '+cpu'; then \
 	  drop='^(cuda|nvidia|triton)[-=]'; fi; \
-	grep -vE "$$drop" images/$*.lock > .venv/$*/requirements.txt
+	grep -vE "$$drop" $(LOCK) > .venv/$*/requirements.txt
 	@$(UV) pip sync --quiet --python .venv/$* $(COMPILED) .venv/$*/requirements.txt
-	@$(UV) pip install --quiet --python .venv/$* --no-deps --editable .
+	@$(UV) pip install --quiet --python .venv/$* --no-deps --editable . $(SHIM)
 	@touch $@
 
 # llama.cpp is compiled for any x86-64 of the last ten years, so that it computes the same on all of them; built for the
 # machine itself, its matrix unit (AMX) crashes on quantized types. uv keeps what it compiled by these settings.
 LLAMA_CPP := --config-settings-package llama-cpp-python:cmake.args
 .venv/gguf/installed: COMPILED := $(LLAMA_CPP)="-DGGML_NATIVE=OFF;-DLLAVA_BUILD=OFF"
+
+# vLLM is built for CUDA or for CPUs, and the machine decides; both are one version.
+.venv/vllm/installed: images/vllm-cuda.lock images/vllm-cpu/pyproject.toml
+ifneq ($(wildcard /proc/driver/nvidia/version),)
+.venv/vllm/installed: LOCK := images/vllm-cuda.lock
+else
+.venv/vllm/installed: SHIM := ./images/vllm-cpu
+endif
 
 # Nodes that share their folder, as Slurm's do, all call this at once: one makes it, the others wait, where locks work.
 LOCKED = $(shell mkdir -p .venv && flock .venv/lock true 2>/dev/null && echo flock .venv/lock)
@@ -120,6 +131,10 @@ test-gpu: $(BENCH)/installed ## what only a GPU can show; skipped where there is
 .PHONY: test-gguf
 test-gguf: $(BENCH)/installed env-gguf ## what needs llama.cpp, which `make env-gguf` compiles: minutes, once
 	$(BENCH)/bin/python -m pytest tests/gguf $(PYTEST)
+
+.PHONY: test-vllm
+test-vllm: $(BENCH)/installed env-quant env-vllm ## vLLM: what it loads, what it serves, and real clients
+	$(BENCH)/bin/python -m pytest tests/vllm $(PYTEST)
 
 .PHONY: check
 check: $(SKY)/installed ## every lab against the rules and SkyPilot's schema

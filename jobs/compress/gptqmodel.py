@@ -54,7 +54,7 @@ def _config(method: Method, group_size: int) -> Any:
     from gptqmodel.quantization import FORMAT, METHOD
 
     values = {"method": METHOD.AWQ, "format": FORMAT.GEMM} if method.settings["awq"] else {"desc_act": False}
-    config = QuantizeConfig(bits=int(method.bits), group_size=group_size, sym=False, **values)
+    config = QuantizeConfig(bits=int(method.bits), group_size=group_size, sym=method.settings["symmetric"], **values)
     if not torch.cuda.is_available():
         config.device = "cpu"
     return config

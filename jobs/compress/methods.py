@@ -149,8 +149,12 @@ METHODS = {
         Method(name="llm_int8", family="LLM.int8()", bits=8, **_BNB),
         Method(name="nf4", family="NF4", bits=4, settings={"double_quantization": False}, **_BNB),
         Method(name="nf4_dq", family="NF4 + DQ", bits=4, settings={"double_quantization": True}, **_BNB),
-        *_by_bits("GPTQ", "gptq", (4, 3), settings={"awq": False}, **_GPTQMODEL),
-        *_by_bits("AWQ", "awq", (4, 3), settings={"awq": True}, **_GPTQMODEL | {"output_multiple": 64}),
+        *_by_bits("GPTQ", "gptq", (4, 3), settings={"awq": False, "symmetric": False}, **_GPTQMODEL),
+        # The one of GPTQ's that vLLM loads: its kernels know no zeros.
+        *_by_bits("GPTQ, symmetric", "gptq_sym", (4,), settings={"awq": False, "symmetric": True}, **_GPTQMODEL),
+        *_by_bits(
+            "AWQ", "awq", (4, 3), settings={"awq": True, "symmetric": False}, **_GPTQMODEL | {"output_multiple": 64}
+        ),
         Method(name="smoothquant", family="SmoothQuant W8A8", bits=8, **_SMOOTHQUANT),
         *(_gguf(file_type, bits) for file_type, bits in (("Q8_0", 8), ("Q4_K_M", 4), ("Q2_K", 2))),
     )

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from clusterlab.errors import ClusterlabError, StorageError, UnreachableError
+from clusterlab.errors import ClusterlabError, InputError, Problem, StorageError, UnreachableError
 from clusterlab.local.keeper import keep, release
 from jobs.compress.environments import ROOT, python_of
 from jobs.serving.endpoint import LOOPBACK, Endpoint, key_of
@@ -28,18 +28,22 @@ LAST_LINES = 20
 
 
 @contextmanager
-def serving(engine: Engine, settings: ServerSettings, *, log: Path, limit_seconds: float) -> Iterator[Endpoint]:
+def serving(
+    engine: Engine, settings: ServerSettings, *, log: Path, limit_seconds: float, port: int = 0
+) -> Iterator[Endpoint]:
     """A server for as long as the block lasts; what it says goes to `log`.
 
-    It is on the loopback, at a port that was free. At the end it gets a SIGTERM and answers what it was asked, for at
-    most `DRAIN_SECONDS`; then it is killed with all that it started. So it is too when this process is killed.
+    It is on the loopback, at `port` or, of 0, at one that was free. At the end it gets a SIGTERM and answers what it
+    was asked, for at most `DRAIN_SECONDS`; then it is killed with all that it started. So it is too when this process
+    is killed.
 
     Raises:
+        InputError: the port is taken.
         MissingError: the engine's environment is not on this machine.
         UnreachableError: it was not ready within the limit.
         ClusterlabError: it ended before it was ready; with what it said last.
     """
-    python, port, key = python_of(engine.environment), _free_port(), key_of(os.environ)
+    python, port, key = python_of(engine.environment), _free_port(port), key_of(os.environ)
     endpoint = Endpoint(url=f"http://{LOOPBACK}:{port}", model=settings.served_name, api_key=key)
     variables = {"PYTHONPATH": str(ROOT), engine.key_variable: key} | engine.environ(settings)
     keeper = _start([python, *engine.command(settings, port)], variables, log)
@@ -94,7 +98,11 @@ def _last_lines(log: Path) -> str:
     return "\n".join(said[-LAST_LINES:])
 
 
-def _free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        port: int = probe.getsockname()[1]
+def _free_port(wanted: int) -> int:
+    try:
+        with socket.create_server((LOOPBACK, wanted)) as attempt:
+            port: int = attempt.getsockname()[1]
+    except OSError as error:
+        message = f"{os.strerror(error.errno or 0)}; allowed: one that nothing listens at, or 0"
+        raise InputError(Problem(path=f"PORT={wanted}", message=message)) from error
     return port

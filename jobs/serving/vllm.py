@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
+from jobs.compress.environments import ROOT
 from jobs.serving.endpoint import LOOPBACK
 from jobs.serving.settings import DRAIN_SECONDS, ServerSettings
 
 CPU_CACHE_GIB = 1
 """For keys and values where there is no GPU; vLLM would take half of the machine's memory."""
+
+JOB_CONFIG_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""Ray's own name for it, and what a process that connects to a cluster reads its runtime environment from."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +48,13 @@ class Vllm:
     def environ(self, settings: ServerSettings) -> dict[str, str]:
         """Nothing is reported to anybody; one node talks to itself over its loopback."""
         variables = {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": str(CPU_CACHE_GIB)}
-        return variables | ({"VLLM_HOST_IP": LOOPBACK} if settings.pipeline_parallel == 1 else {})
+        # Else it binds its threads to cores, and waits for those while other cores of a shared machine are free.
+        variables["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
+        if settings.pipeline_parallel == 1:
+            return variables | {"VLLM_HOST_IP": LOOPBACK}
+        # Ray starts its workers with the Python of the cluster, which has no vLLM.
+        workers = {"runtime_env": {"py_executable": str(ROOT / ".venv" / self.environment / "bin" / "python")}}
+        return variables | {JOB_CONFIG_VARIABLE: json.dumps(workers | {"metadata": {}})}
 
 
 def _switch(name: str, *, on: bool) -> str:

@@ -20,7 +20,7 @@ from tests.jobs.compress.test_sweep import _ray, setting  # noqa: F401
 
 # Rounding to nearest saves in GPTQ's format, which transformers reads by GPTQModel.
 READERS = {
-    **dict.fromkeys(("rtn_8", "rtn_4", "rtn_3", "gptq_4", "gptq_3", "awq_4", "awq_3"), "quant"),
+    **dict.fromkeys(("rtn_8", "rtn_4", "rtn_3", "gptq_4", "gptq_3", "gptq_sym_4", "awq_4", "awq_3"), "quant"),
     "smoothquant": "compressor",
 }
 MOST = {3: 0.1, 4: 0.05, 8: 0.001}

@@ -6,6 +6,7 @@ STAND_IN_KEY=secret python -m tests.jobs.serving.stand_in --port 8000 --late 1 -
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -31,13 +32,15 @@ class StandIn:
     health: str = "/health"
 
     def command(self, settings: ServerSettings, port: int) -> list[str]:
-        return ["-m", "tests.jobs.serving.stand_in", f"--port={port}", f"--model={settings.model}", *self.options]
+        given = (f"--port={port}", f"--model={settings.model}", f"--served-name={settings.served_name}")
+        return ["-m", "tests.jobs.serving.stand_in", *given, *self.options]
 
     def environ(self, settings: ServerSettings) -> dict[str, str]:
         return {"STAND_IN_SEED": str(settings.seed)}
 
 
 class _Answer(BaseHTTPRequestHandler):
+    served_name: str
     ready_at: float
     slow: float
 
@@ -48,13 +51,26 @@ class _Answer(BaseHTTPRequestHandler):
             self._send(401, "who is it?")
         else:
             time.sleep(self.slow)
-            self._send(200, f"done, seed {os.environ['STAND_IN_SEED']}")
+            self._send(200, json.dumps({"data": [{"id": self.served_name}], "seed": int(os.environ["STAND_IN_SEED"])}))
+
+    def do_POST(self) -> None:
+        """As many tokens as were asked for, all the same, in one piece or as a stream."""
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        usage = {"usage": {"completion_tokens": asked["max_tokens"]}}
+        if not asked.get("stream"):
+            self._send(200, json.dumps(usage))
+            return
+        token = json.dumps({"choices": [{"text": " so"}]})
+        events = [*[token] * asked["max_tokens"], json.dumps(usage | {"choices": []}), "[DONE]"]
+        self._send(200, "".join(f"data: {event}\n\n" for event in events))
 
     def log_message(self, *_: object) -> None:
         print("asked", self.path, flush=True)
 
     def _send(self, status: int, text: str) -> None:
         self.send_response(status)
+        self.send_header("Content-Type", "text/event-stream" if text.startswith("data:") else "application/json")
+        self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
 
@@ -63,6 +79,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--model", required=True)
+    parser.add_argument("--served-name", required=True)
     parser.add_argument("--late", type=float, default=0)
     parser.add_argument("--slow", type=float, default=0)
     parser.add_argument("--die", action="store_true")
@@ -72,7 +89,8 @@ def main() -> int:
         print("no such model:", options.model)
         return 7
     subprocess.Popen(["sleep", "1000"], start_new_session=True)
-    _Answer.ready_at, _Answer.slow = time.monotonic() + options.late, options.slow
+    _Answer.served_name, _Answer.slow = options.served_name, options.slow
+    _Answer.ready_at = time.monotonic() + options.late
     server = ThreadingHTTPServer(("127.0.0.1", options.port), _Answer)
     server.daemon_threads = False  # Closing then waits for answers that have begun.
     ending = (lambda *_: None) if options.stubborn else lambda *_: threading.Thread(target=server.shutdown).start()

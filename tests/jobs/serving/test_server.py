@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +26,8 @@ from tests.repository import MARK, marked, no_process_left, wait_until
 
 SETTINGS = ServerSettings(model="folder", served_name="small", max_model_len=64, max_slots=4, seed=3)
 
+DONE = '{"data": [{"id": "small"}], "seed": 3}'
+
 
 @pytest.fixture
 def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
@@ -46,7 +49,7 @@ def test_a_server_that_is_well_late_is_waited_for(mark: str, tmp_path: Path) -> 
     with serving(engine, SETTINGS, log=tmp_path / "log", limit_seconds=60) as endpoint:
         assert endpoint.model == "small"
         assert healthy(engine, endpoint)
-        assert _ask(endpoint) == "done, seed 3"
+        assert _ask(endpoint) == DONE
         assert len(marked(mark)) >= 3  # The keeper, the server and its child.
     assert not healthy(engine, endpoint)
     assert marked(mark) == []
@@ -57,7 +60,7 @@ def test_only_who_has_the_key_is_let_in_and_nothing_shows_it(
 ) -> None:
     monkeypatch.setenv(KEY_VARIABLE, f"given-{mark}")
     with serving(StandIn(), SETTINGS, log=tmp_path / "log", limit_seconds=60) as endpoint:
-        assert _ask(endpoint) == "done, seed 3"
+        assert _ask(endpoint) == DONE
         stranger = Endpoint(url=endpoint.url, model=endpoint.model, api_key=None)
         with pytest.raises(urllib.error.HTTPError, match=r"401"):
             _ask(stranger)
@@ -94,7 +97,7 @@ def test_an_answer_that_has_begun_is_given_before_the_server_ends(tmp_path: Path
         # The log line comes with the answer, so the connection is what shows that it has begun.
         wait_until(lambda: _num_connections(endpoint) > 0)
     asking.join()
-    assert answers == ["done, seed 3"]
+    assert answers == [DONE]
     assert "drained" in (tmp_path / "log").read_text()
 
 
@@ -132,6 +135,17 @@ def test_a_log_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with (
         pytest.raises(StorageError, match=r"no/log: cannot be written: No such file"),
         serving(StandIn(), SETTINGS, log=tmp_path / "no" / "log", limit_seconds=1),
+    ):
+        pytest.fail("it serves")
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        pytest.raises(
+            InputError, match=r"^PORT=\d+: Address already in use; allowed: one that nothing listens at, or 0$"
+        ),
+        serving(StandIn(), SETTINGS, log=tmp_path / "log", limit_seconds=1, port=other.getsockname()[1]),
     ):
         pytest.fail("it serves")
 
