@@ -16,7 +16,8 @@ MAX_WORDS = 4000
 class Prompt:
     """One thing to ask."""
 
-    text: str
+    text: str | tuple[int, ...]
+    """Or its token ids, which the server takes as they are."""
     new_tokens: int
     """Of the answer."""
 
