@@ -12,7 +12,7 @@ estimate is then incomplete and says why. Where no machine's price is known, `ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -23,29 +23,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from clusterlab.catalog import HOURS_PER_MONTH, Catalog, Kind, Row
+from clusterlab.catalog import Catalog, Kind, Row
 from clusterlab.config import Scale
+from clusterlab.cost.figure import PARTS, Figure, Load, figure
 from clusterlab.lab import Lab
 
 STALE = timedelta(days=90)
-PARTS = ("compute", "disk", "egress", "idle tail")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Figure:
-    """What one number of hours costs on one machine."""
-
-    hours: Decimal
-    machine: str = ""
-    """Empty where no machine can be named."""
-    parts: Mapping[str, Decimal | None]
-    """Dollars by name of part; None where the price is not known."""
-
-    @property
-    def usd(self) -> Decimal | None:
-        """The sum; None where a part of it is not known."""
-        known = [part for part in self.parts.values() if part is not None]
-        return sum(known, Decimal(0)) if len(known) == len(self.parts) else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,21 +112,6 @@ def plan(lab: Lab, catalog: Catalog, *, today: date) -> LabPlan:
     return LabPlan(lab=lab, estimates=estimates, prices=prices, warnings=warnings)
 
 
-def figure(lab: Lab, catalog: Catalog, machine: Row, hours: Decimal) -> Figure:
-    """What a lab costs on one machine for so many hours."""
-    rate = machine.usd(spot=lab.resources.use_spot)
-    disk, egress = (catalog.beside(kind, machine) for kind in (Kind.DISK, Kind.EGRESS))
-    tail = Decimal(lab.resources.idle_minutes) / 60
-    gb_months = lab.resources.disk_size_gb * (hours + tail) / HOURS_PER_MONTH
-    parts = {
-        "compute": _times(rate, hours * lab.num_nodes),
-        "disk": _times(disk.on_demand_usd if disk else None, gb_months * lab.num_nodes),
-        "egress": _times(egress.on_demand_usd if egress else None, lab.egress_gb),
-        "idle tail": _times(rate, tail * lab.num_nodes),
-    }
-    return Figure(hours=hours, machine=str(machine), parts=parts)
-
-
 def _estimate(lab: Lab, catalog: Catalog, scale: Scale) -> Estimate:
     planned = lab.scales[scale]
     machines, unknown = _candidates(lab, catalog, scale)
@@ -184,7 +152,7 @@ def _candidates(lab: Lab, catalog: Catalog, scale: Scale) -> tuple[list[Row], li
 
 def _known(lab: Lab, catalog: Catalog, machines: Sequence[Row], *, hours: Decimal) -> list[Figure]:
     """The figures that are known, cheapest first."""
-    figures = [figure(lab, catalog, machine, hours) for machine in machines]
+    figures = [figure(Load.of(lab), catalog, machine, hours) for machine in machines]
     priced = [(each.usd, each.machine, each) for each in figures if each.usd is not None]
     return [each for *_, each in sorted(priced, key=lambda item: item[:2])]
 
@@ -194,14 +162,10 @@ def _nothing_known(hours: Decimal) -> Figure:
 
 
 def _unknown(lab: Lab, catalog: Catalog, machine: Row) -> list[str]:
-    parts = figure(lab, catalog, machine, Decimal(1)).parts
+    parts = figure(Load.of(lab), catalog, machine, Decimal(1)).parts
     market = "spot" if lab.resources.use_spot else "on demand"
     units = {"compute": f"an hour {market}", "disk": "a GB of disk", "egress": "a GB of egress"}
     return [f"{machine}: the price of {unit} is not known" for part, unit in units.items() if parts[part] is None]
-
-
-def _times(usd: Decimal | None, amount: Decimal) -> Decimal | None:
-    return None if usd is None else usd * amount
 
 
 def _prices(lab: Lab, catalog: Catalog) -> tuple[Row, ...]:

@@ -1,8 +1,9 @@
-"""The course's policy, which SkyPilot applies to every launch: cost tags, a lease, and what a lab may not ask for.
+"""The course's policy, which SkyPilot applies to every launch: cost tags, a lease, a budget, and what it refuses.
 
 `.sky.yaml` names it, so SkyPilot loads this module, in the client and where the API server's configuration names it
-too in the server. It may thus see a task several times: the run and the lease that it gave are kept. Whatever is raised
-here refuses the request, so what cannot be read or understood launches nothing.
+too in the server. It may thus see a task several times: the run and the lease that it gave are kept, and the run
+reserves its budget once. Whatever is raised here refuses the request, so what cannot be read or understood launches
+nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import getpass
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -19,13 +20,15 @@ from typing import Any
 
 import sky
 
-from clusterlab.catalog import LOCAL, Catalog, Kind, Row
+from clusterlab.catalog import Catalog, Row
 from clusterlab.config import parse
-from clusterlab.errors import InputError, Problem
+from clusterlab.errors import ClusterlabError, InputError, Problem
+from clusterlab.gate import reserve
 from clusterlab.job import Job
 from clusterlab.lab import SUBMIT
+from clusterlab.offers import PLACES, asked_for, clouds, machines_of, priced, unbilled, wanted
 from clusterlab.rules import COURSE_LABELS
-from clusterlab.tags import LABEL, LABEL_RULE, Tags
+from clusterlab.tags import LABEL, LABEL_RULE, LEASE_FORMAT, Tags
 
 STUDENT_VARIABLE = "CLUSTERLAB_STUDENT"
 TEAM_VARIABLE = "CLUSTERLAB_TEAM"
@@ -34,16 +37,15 @@ BUCKET_VARIABLE = "CLUSTERLAB_BUCKET"
 """The variables of who launches; `CLUSTERLAB_BUCKET` is the bare name of the course's S3 bucket."""
 
 LEASE_HOURS = "12"
-LEASE_FORMAT = "%Y%m%dt%H%M%Sz"
 MAX_IDLE_MINUTES = 60
 MOUNT = "/course"
 """Where a node finds the course's bucket."""
-UNBILLED = {"slurm", "kubernetes", "ssh"}
-"""Infrastructure that has no price in the catalog, and needs none."""
 
 _NAMES = sky.AdminPolicyRequestName
 CONTROLLERS = (_NAMES.JOBS_LAUNCH_CONTROLLER, _NAMES.SERVE_LAUNCH_CONTROLLER)
 """Tasks of SkyPilot's own making, which are no labs."""
+LOOKS = (_NAMES.VALIDATE, _NAMES.OPTIMIZE, _NAMES.CLUSTER_EXEC)
+"""Requests that start no machine."""
 ENDED_BY_A_CONTROLLER = (_NAMES.JOBS_LAUNCH_CLUSTER, _NAMES.SERVE_LAUNCH_REPLICA)
 
 
@@ -60,7 +62,7 @@ class CoursePolicy(sky.AdminPolicy):  # type: ignore[misc]  # SkyPilot is not ty
         if user_request.request_name not in CONTROLLERS:
             try:
                 _apply(user_request, Catalog.load(), datetime.now(UTC))
-            except InputError as error:
+            except ClusterlabError as error:
                 raise sky.exceptions.UserRequestRejectedByPolicy(f"the course refuses it\n{error}") from None
         return sky.MutatedUserRequest(user_request.task, user_request.skypilot_config)
 
@@ -69,8 +71,16 @@ def _apply(request: sky.UserRequest, catalog: Catalog, now: datetime) -> None:
     problems = list(dict.fromkeys(_problems(request, catalog, now)))
     if problems:
         raise InputError(problems)
-    # Here the budget is reserved once there is a ledger: every rule holds, and nothing is launched yet.
-    _tag(request, catalog, now)
+    tags = _tag(request, catalog, now)
+    # Every rule holds, and nothing is launched yet.
+    if tags is not None and _launches(request):
+        reserve(request.task, tags, catalog, now)
+
+
+def _launches(request: sky.UserRequest) -> bool:
+    """Whether machines are started for it, not only looked at, and not those that are there already."""
+    dry = request.request_options is not None and request.request_options.dryrun
+    return not dry and request.request_name not in LOOKS
 
 
 def _problems(request: sky.UserRequest, catalog: Catalog, now: datetime) -> Iterator[Problem]:
@@ -141,67 +151,27 @@ def _stays_idle(resources: sky.Resources) -> Iterator[tuple[str, str]]:
 
 def _off_the_catalog(task: sky.Task, catalog: Catalog) -> Iterator[tuple[str, str]]:
     """What has no price: an accelerator that no cloud of the catalog offers, or a place where nothing asked for is."""
-    known = _pairs(_clouds(catalog))
-    asked = [pair for one in task.resources if not _unbilled(one) for pair in _wanted(one).items()]
+    known = _pairs(clouds(catalog))
+    asked = [pair for one in task.resources if not unbilled(one) for pair in wanted(one).items()]
     unknown = [pair for pair in dict.fromkeys(asked) if pair not in known]
     if unknown:
         yield "resources.accelerators", f"{_listed(unknown)}: not in the catalog; allowed: {_listed(known)}"
-    elif not any(_priced(resources, catalog) for resources in task.resources):
+    elif not any(priced(resources, catalog) for resources in task.resources):
         for resources in task.resources:
             yield _misplaced(resources, catalog)
 
 
 def _misplaced(resources: sky.Resources, catalog: Catalog) -> tuple[str, str]:
     """What keeps the catalog from having such a machine: cloud, region, instance type or accelerator."""
-    found = _clouds(catalog)
-    for key, read in _PLACES.items():
-        asked = _asked(resources, key)
+    found = clouds(catalog)
+    for key, read in PLACES.items():
+        asked = asked_for(resources, key)
         there = [row for row in found if asked in (None, read(row))]
         if not there:
             message = f"{asked!r} is not in the catalog; allowed: {', '.join(dict.fromkeys(map(read, found)))}"
             return f"resources.{key}", message
         found = there
     return "resources.accelerators", f"not in the catalog there; allowed: {_listed(_pairs(found))}"
-
-
-_PLACES: dict[str, Callable[[Row], str]] = {
-    "cloud": lambda row: row.cloud,
-    "region": lambda row: row.region,
-    "instance_type": lambda row: row.name,
-}
-
-
-def _asked(resources: sky.Resources, key: str) -> str | None:
-    value = getattr(resources, key)
-    return None if value is None else str(value).lower()
-
-
-def _unbilled(resources: sky.Resources) -> bool:
-    return _asked(resources, "cloud") in UNBILLED
-
-
-def _priced(resources: sky.Resources, catalog: Catalog) -> bool:
-    return _unbilled(resources) or bool(_machines(resources, catalog))
-
-
-def _machines(resources: sky.Resources, catalog: Catalog) -> list[Row]:
-    """The catalog's machines that these resources can become."""
-    accelerators = _wanted(resources)
-    return [
-        row
-        for row in _clouds(catalog)
-        if all(_asked(resources, key) in (None, read(row)) for key, read in _PLACES.items())
-        and (not accelerators or (row.accelerator, row.accelerator_count) in accelerators.items())
-    ]
-
-
-def _wanted(resources: sky.Resources) -> dict[str, int]:
-    """The accelerators that are asked for; an instance type says it all, and SkyPilot fails on one unknown to it."""
-    return {} if resources.instance_type else resources.accelerators or {}
-
-
-def _clouds(catalog: Catalog) -> list[Row]:
-    return [row for row in catalog.rows if row.kind is Kind.MACHINE and row.cloud != LOCAL]
 
 
 def _listed(pairs: Iterable[tuple[str, int]]) -> str:
@@ -227,17 +197,17 @@ def _unknown_envs(task: sky.Task) -> Iterator[tuple[str, str]]:
             yield f"envs.{problem.key}" if problem.key else "envs", problem.message
 
 
-def _tag(request: sky.UserRequest, catalog: Catalog, now: datetime) -> None:
+def _tag(request: sky.UserRequest, catalog: Catalog, now: datetime) -> Tags | None:
     """Give the task its labels, and the node what it records: the tags, the price and where the runs are kept."""
     task, starts_machines = request.task, request.request_name != _NAMES.CLUSTER_EXEC
     given = next(iter(task.resources)).labels or {}
     if not all(key in given for key in COURSE_LABELS):
-        return
+        return None
     tags = _tags(given, request.user, now, leased=starts_machines)
     task.update_envs({"CLUSTERLAB_TAGS": tags.format()})
     if starts_machines:
         # What this cloud offers at no known price is no alternative.
-        alternatives = [resources for resources in task.resources if _priced(resources, catalog)]
+        alternatives = [resources for resources in task.resources if priced(resources, catalog)]
         tagged = [resources.copy(labels=tags.labels() | (resources.labels or {})) for resources in alternatives]
         task.set_resources(type(task.resources)(tagged))
         price = _usd_per_hour(task, catalog)
@@ -249,6 +219,7 @@ def _tag(request: sky.UserRequest, catalog: Catalog, now: datetime) -> None:
             storage = sky.Storage(source=f"s3://{bucket}", mode=sky.StorageMode.MOUNT_CACHED)
             task.update_storage_mounts({MOUNT: storage})
         task.update_envs({"CLUSTERLAB_RUNS": f"{MOUNT}/runs/{tags.student}"})
+    return tags
 
 
 def _tags(given: dict[str, str], user: Any, now: datetime, *, leased: bool) -> Tags:
@@ -293,7 +264,7 @@ def _usd_per_hour(task: sky.Task, catalog: Catalog) -> Decimal | None:
     """
     prices: set[Decimal | None] = set()
     for resources in task.resources:
-        machines = _machines(resources, catalog) if _wanted(resources) or resources.instance_type else []
+        machines = machines_of(resources, catalog) if wanted(resources) or resources.instance_type else []
         prices |= {machine.usd(spot=resources.use_spot) for machine in machines} or {None}
     price = prices.pop() if len(prices) == 1 else None
     return None if price is None else price * task.num_nodes

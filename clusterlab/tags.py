@@ -9,6 +9,8 @@ from clusterlab.errors import InputError, Problem
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 """Legal as an AWS tag, a GCP label and a Kubernetes label at once."""
+LEASE_FORMAT = "%Y%m%dt%H%M%Sz"
+"""Of an instant in UTC, as a label can say it."""
 LABEL_RULE = "allowed: 1 to 63 of a-z, 0-9, '_' and '-', the first and last a letter or digit"
 
 

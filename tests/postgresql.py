@@ -28,12 +28,16 @@ class Server:
 
     def new_schema(self, name: str) -> str:
         """Make an empty schema with a user of its own, who is no superuser; the URL as that user."""
+        self.execute(f"CREATE ROLE {name} LOGIN", f"CREATE SCHEMA AUTHORIZATION {name}")
+        return f"postgresql://{name}@/postgres?host={self.folder}"
+
+    def execute(self, *statements: str) -> None:
+        """Have the superuser do something."""
         engine = create_engine(f"postgresql://tests@/postgres?host={self.folder}", isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN")
-            connection.exec_driver_sql(f"CREATE SCHEMA AUTHORIZATION {name}")
+            for statement in statements:
+                connection.exec_driver_sql(statement)
         engine.dispose()
-        return f"postgresql://{name}@/postgres?host={self.folder}"
 
     def start(self) -> None:
         """Start it; nothing here outlives the machine, so it need not wait for the machine's disk (-F)."""

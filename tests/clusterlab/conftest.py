@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import settings
+
+from clusterlab.catalog import Catalog
+from clusterlab.rehearsal.prices import write_skypilot_catalog
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[2]
+Apply = Callable[..., Any]
 
 JOB = '''"""A toy."""
 from dataclasses import dataclass
@@ -108,6 +115,51 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
+@pytest.fixture(scope="session")
+def sky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """SkyPilot itself, in a home of its own, which it looks up when it is imported."""
+    home = tmp_path_factory.mktemp("home")
+    write_skypilot_catalog(Catalog.load(), home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.setenv("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of SkyPilot's own use of SQLAlchemy
+            import sky
+
+        yield sky
+
+
+@pytest.fixture
+def apply(sky: Any, house: Path, monkeypatch: pytest.MonkeyPatch) -> Apply:
+    """Have the policy see a task, the toy lab with changes, as SkyPilot shows it."""
+    from clusterlab.policy import CoursePolicy
+
+    for name in ("STUDENT", "TEAM", "LEASE_HOURS", "BUCKET", "LEDGER"):
+        monkeypatch.delenv(f"CLUSTERLAB_{name}", raising=False)
+    monkeypatch.setenv("CLUSTERLAB_STUDENT", "ana")
+
+    def apply(
+        task: Any = None,
+        *,
+        request: str = "CLUSTER_LAUNCH",
+        client: bool = True,
+        managed: bool = False,
+        dryrun: bool = False,
+        **changes: Any,
+    ) -> Any:
+        if task is None:
+            values = yaml.safe_load(LAB) | {"workdir": str(house)} | changes
+            task = sky.Task.from_yaml_config({key: value for key, value in values.items() if value is not None})
+        options = None if managed else sky.admin_policy.RequestOptions(
+            cluster_name=None, idle_minutes_to_autostop=None, down=False, dryrun=dryrun
+        )  # fmt: skip
+        asked = sky.UserRequest(task, {}, sky.AdminPolicyRequestName[request], options, client)
+        return CoursePolicy().apply(asked).task
+
+    return apply
+
+
 def _forget_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "jobs"]:
         monkeypatch.delitem(sys.modules, name)
@@ -118,3 +170,11 @@ def spoil(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
+
+
+def refused(sky: Any, apply: Apply, *arguments: Any, **changes: Any) -> list[str]:
+    with pytest.raises(sky.exceptions.UserRequestRejectedByPolicy) as error:
+        apply(*arguments, **changes)
+    first, *problems = str(error.value).splitlines()
+    assert first == "the course refuses it"
+    return problems

@@ -15,8 +15,9 @@ from rich.console import Console
 
 from clusterlab.catalog import Catalog, Kind, Row
 from clusterlab.config import Scale
+from clusterlab.cost.figure import Load, figure
 from clusterlab.lab import Lab, Range, Resources, ScalePlan, lab_paths
-from clusterlab.plan import Estimate, dollars, figure, plan
+from clusterlab.plan import Estimate, dollars, plan
 from tests.clusterlab.conftest import ROOT
 
 TODAY = date(2026, 11, 25)
@@ -108,7 +109,7 @@ CHEAP, DEAR = row("cheap", "1"), row("dear", "3", accelerator="A10G")
 
 
 def test_a_figure_is_compute_disk_egress_and_idle_tail() -> None:
-    parts = figure(lab(), catalog(CHEAP), CHEAP, Decimal(2)).parts
+    parts = figure(Load.of(lab()), catalog(CHEAP), CHEAP, Decimal(2)).parts
     # 2 h x 1; 100 GB x 2.5 h / 730 h x 0.73; 2 GB x 0.5; half an hour x 1
     assert parts == {
         "compute": Decimal(2),
@@ -119,7 +120,7 @@ def test_a_figure_is_compute_disk_egress_and_idle_tail() -> None:
 
 
 def test_nodes_multiply_all_but_egress() -> None:
-    one, four = (figure(lab(num_nodes=nodes), catalog(CHEAP), CHEAP, Decimal(2)).parts for nodes in (1, 4))
+    one, four = (figure(Load.of(lab(num_nodes=nodes)), catalog(CHEAP), CHEAP, Decimal(2)).parts for nodes in (1, 4))
     assert four == {name: usd if name == "egress" else usd and usd * 4 for name, usd in one.items()}
 
 
@@ -221,7 +222,7 @@ PRICES = st.one_of(st.none(), st.decimals("0", "100", places=4))
 @given(first=HOURS, second=HOURS)
 def test_compute_is_additive_in_hours(first: Decimal, second: Decimal) -> None:
     def compute(hours: Decimal) -> Decimal:
-        return figure(lab(), catalog(CHEAP), CHEAP, hours).parts["compute"] or Decimal(0)
+        return figure(Load.of(lab()), catalog(CHEAP), CHEAP, hours).parts["compute"] or Decimal(0)
 
     assert compute(first + second) == compute(first) + compute(second)
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,53 +12,13 @@ import yaml
 from clusterlab import skypilot
 from clusterlab.catalog import Catalog
 from clusterlab.lab import lab_paths
-from clusterlab.rehearsal.prices import write_skypilot_catalog
+from clusterlab.offers import UNBILLED
 from clusterlab.tags import Tags
-from tests.clusterlab.conftest import LAB, ROOT
+from tests.clusterlab.conftest import LAB, ROOT, Apply, refused
 
 pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
 
-Apply = Callable[..., Any]
 LEASE_FORMAT = "%Y%m%dt%H%M%Sz"
-
-
-@pytest.fixture(scope="module")
-def sky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """SkyPilot itself, in a home of its own, which it looks up when it is imported."""
-    home = tmp_path_factory.mktemp("home")
-    write_skypilot_catalog(Catalog.load(), home)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(home))
-        patch.setenv("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of SkyPilot's own use of SQLAlchemy
-            import sky
-
-        yield sky
-
-
-@pytest.fixture
-def apply(sky: Any, house: Path, monkeypatch: pytest.MonkeyPatch) -> Apply:
-    """Have the policy see a task, the toy lab with changes, as SkyPilot shows it."""
-    from clusterlab.policy import CoursePolicy
-
-    for name in ("STUDENT", "TEAM", "LEASE_HOURS", "BUCKET"):
-        monkeypatch.delenv(f"CLUSTERLAB_{name}", raising=False)
-    monkeypatch.setenv("CLUSTERLAB_STUDENT", "ana")
-
-    def apply(
-        task: Any = None, *, request: str = "CLUSTER_LAUNCH", client: bool = True, managed: bool = False, **changes: Any
-    ) -> Any:
-        if task is None:
-            values = yaml.safe_load(LAB) | {"workdir": str(house)} | changes
-            task = sky.Task.from_yaml_config({key: value for key, value in values.items() if value is not None})
-        options = None if managed else sky.admin_policy.RequestOptions(
-            cluster_name=None, idle_minutes_to_autostop=None, down=False, dryrun=False
-        )  # fmt: skip
-        asked = sky.UserRequest(task, {}, sky.AdminPolicyRequestName[request], options, client)
-        return CoursePolicy().apply(asked).task
-
-    return apply
 
 
 def resources(**changes: Any) -> dict[str, Any]:
@@ -81,14 +39,6 @@ def written(task: Any) -> Any:
     values = task.to_yaml_config()
     values["resources"]["any_of"].sort(key=str)
     return values
-
-
-def refused(sky: Any, apply: Apply, *arguments: Any, **changes: Any) -> list[str]:
-    with pytest.raises(sky.exceptions.UserRequestRejectedByPolicy) as error:
-        apply(*arguments, **changes)
-    first, *problems = str(error.value).splitlines()
-    assert first == "the course refuses it"
-    return problems
 
 
 def test_every_alternative_carries_all_tags_and_the_node_is_told(apply: Apply) -> None:
@@ -232,8 +182,6 @@ def test_a_command_on_a_machine_that_is_there_needs_no_lab(apply: Apply) -> None
 @pytest.mark.usefixtures("sky")
 def test_machines_that_nobody_is_billed_for_need_no_price(cloud: str) -> None:
     from sky.utils.registry import CLOUD_REGISTRY
-
-    from clusterlab.policy import UNBILLED
 
     assert str(CLOUD_REGISTRY.from_str(cloud)).lower() in UNBILLED
 

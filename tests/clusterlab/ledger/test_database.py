@@ -3,15 +3,18 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import ProgrammingError
 
 from clusterlab.errors import InputError, MissingError, StorageError, UnreachableError
 from clusterlab.ledger import database, location
 from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.ledger import Ledger
+from tests import postgresql
 from tests.clusterlab.ledger.conftest import Clock, asked
 
 
@@ -97,6 +100,25 @@ def test_a_writer_that_hangs_is_waited_for_so_long_and_no_longer(url: str, monke
     other.join()
     ledger.reserve(asked(1))
     ledger.close()
+
+
+def test_a_student_needs_but_to_read_and_add_rows(postgresql_server: postgresql.Server) -> None:
+    url = postgresql_server.new_schema("instructor")
+    student = postgresql_server.new_schema("student")
+    with closing(Ledger.open(url, begin=True, clock=Clock())) as ledger:
+        ledger.set_cap(Scope.STUDENT, "ana", Decimal(20))
+    postgresql_server.execute(
+        "GRANT USAGE ON SCHEMA instructor TO student",
+        "GRANT SELECT, INSERT ON instructor.entries, instructor.balances TO student",
+        "ALTER ROLE student SET search_path = instructor",
+    )
+    with closing(Ledger.open(student, clock=Clock())) as ledger:
+        ledger.reserve(asked(5))
+        assert ledger.verify() is None
+        for statement in ("UPDATE entries SET micro_usd = 0", "DROP TRIGGER entries_append_only ON entries"):
+            refused = pytest.raises(ProgrammingError, match=r"permission denied|must be owner")
+            with refused, ledger.database.writing() as connection:
+                connection.exec_driver_sql(statement)
 
 
 def test_where_none_is_named_none_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
