@@ -14,6 +14,8 @@ from clusterlab.rehearsal.prices import ZONES
 
 VPC = "clusterlab"
 NODE_ROLE = "clusterlab-node"
+SECURITY_GROUP = "clusterlab-nodes"
+"""SkyPilot would make one at the first launch of a region, and of several launches at once some fail at that."""
 BUCKET = "clusterlab-runs"
 NETWORK = "10.77.0.0/16"
 FREE_STATES = {"terminated", "shutting-down"}
@@ -39,7 +41,7 @@ class Billed:
 
 
 def seed() -> None:
-    """Make what a course has before its first launch: a network, the role of its nodes, a bucket for runs."""
+    """Make what a course has before its first launch: a network and who may talk in it, its nodes' role, a bucket."""
     import boto3
 
     ec2 = boto3.client("ec2")
@@ -53,6 +55,7 @@ def seed() -> None:
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.77.{number}.0/24", AvailabilityZone=zone)["Subnet"]
         ec2.modify_subnet_attribute(SubnetId=subnet["SubnetId"], MapPublicIpOnLaunch={"Value": True})
         ec2.associate_route_table(RouteTableId=table, SubnetId=subnet["SubnetId"])
+    _make_security_group(ec2, vpc)
     _make_node_role()
     boto3.client("s3").create_bucket(Bucket=BUCKET)
 
@@ -121,6 +124,14 @@ def _addresses(ec2: Any) -> Iterable[Billed]:
 
 def _tags(described: dict[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
+
+
+def _make_security_group(ec2: Any, vpc: str) -> None:
+    """SSH from everywhere, and everything from machine to machine, as SkyPilot's own."""
+    made = ec2.create_security_group(GroupName=SECURITY_GROUP, Description="Machines of the course", VpcId=vpc)
+    ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    among = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": made["GroupId"]}]}
+    ec2.authorize_security_group_ingress(GroupId=made["GroupId"], IpPermissions=[ssh, among])
 
 
 def _make_node_role() -> None:

@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.rehearsal import account
+from clusterlab.rehearsal.client import processes
 from clusterlab.rehearsal.faults import Fault
 from clusterlab.rehearsal.launch import Cluster, check_record
 from clusterlab.rehearsal.on_cloud import Scene, check_nothing_left, check_tags
 from clusterlab.rehearsal.steps import StepError
 from clusterlab.run import RECORD, Run
 
-POLL_SECONDS = 4.0
-"""Asking SkyPilot takes two seconds of a processor."""
-LAUNCH_SECONDS = 240
-JOB_SECONDS = 600
+POLL_SECONDS = 10.0
+"""Asking SkyPilot takes two seconds of a processor, which the job would have."""
+LAUNCH_SECONDS = 600
+JOB_SECONDS = 1800
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
@@ -87,13 +88,14 @@ def _kill_controller(scene: Scene) -> str:
 
     The controller alone would not do: SkyPilot takes a job for failed whose controller died under a living API server.
     """
-    controllers = _processes("sky.jobs.controller")
+    controllers = processes("sky.jobs.controller")
     if not controllers:
         raise StepError("no controller of managed jobs was running")
-    for pid in _processes(""):
+    for pid in processes(""):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     scene.sky.run("api", "start")
+    scene.sky.go_first()
     return f"{len(controllers)} controllers and the API server killed; started again"
 
 
@@ -162,18 +164,3 @@ def _wait(what: str, ready: Callable[[], object], seconds: float, scene: Scene) 
         if time.monotonic() > deadline:
             raise StepError(f"{what}: did not come within {seconds:.0f} s; {scene.sky.log} has what SkyPilot said")
         time.sleep(POLL_SECONDS)
-
-
-def _processes(word: str) -> list[int]:
-    """SkyPilot's processes here, and not in one of the machines, that have a word in their command line."""
-    here, python, found = Path("/proc/self/ns/pid").readlink(), Path("/proc/self/exe").readlink(), []
-    for folder in Path("/proc").glob("[0-9]*"):
-        pid = int(folder.name)
-        # The first process and this one are the rehearsal's; all other Pythons are SkyPilot's, whatever they say.
-        if pid in (1, os.getpid()):
-            continue
-        with suppress(FileNotFoundError, ProcessLookupError):
-            same = (folder / "ns/pid").readlink() == here and (folder / "exe").readlink() == python
-            if same and word in (folder / "cmdline").read_text(errors="replace"):
-                found.append(pid)
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,6 +69,7 @@ def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, stage: Stag
             said, _ = api.communicate()
             if api.returncode:
                 raise StepError(f"`sky api start` ended with {api.returncode}:\n{said.strip()[-1000:]}")
+            sky.go_first()
         for lab in labs:
             _rehearse(scene, lab, request, managed=managed)
         if SHARED in request.labs:
@@ -91,7 +92,11 @@ def _configure(scene: Scene) -> None:
     write_skypilot_catalog(scene.catalog, scene.sky.home)
     scene.sky.configure(
         {
-            "aws": {"vpc_name": account.VPC, "remote_identity": account.NODE_ROLE},
+            "aws": {
+                "vpc_name": account.VPC,
+                "remote_identity": account.NODE_ROLE,
+                "security_group_name": account.SECURITY_GROUP,
+            },
             # The controller of managed jobs runs in the API server: one machine less.
             "jobs": {"controller": {"consolidation_mode": True}},
         }
@@ -122,10 +127,15 @@ def _rehearse_lab(scene: Scene, clusters: Sequence[Cluster], fault: Fault | None
 
 
 def launch(scene: Scene, cluster: Cluster) -> None:
-    """Run the literal `sky launch` to the end of its job."""
+    """Run the literal `sky launch` to the end of its job; what a run wrote that failed comes back too."""
     # SkyPilot goes on asking a cloud that is gone, for longer than anybody wants to watch.
     seconds = OUTAGE_SECONDS if scene.cloud.injector.fault is Fault.OUTAGE else COMMAND_SECONDS
-    scene.sky.run("launch", "-y", "-c", cluster.name, *cluster.launch_arguments(), seconds=seconds)
+    try:
+        scene.sky.run("launch", "-y", "-c", cluster.name, *cluster.launch_arguments(), seconds=seconds)
+    except StepError:
+        with suppress(StepError):
+            scene.sky.fetch(cluster.name, "sky_workdir/runs", scene.out / cluster.name)
+        raise
 
 
 def check_result(scene: Scene, cluster: Cluster, fault: Fault | None = None) -> str:

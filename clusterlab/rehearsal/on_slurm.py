@@ -62,6 +62,7 @@ def rehearse_on_slurm(request: Request, steps: Steps, sky: SkyPilot, stage: Stag
             said, _ = api.communicate()
             if api.returncode:
                 raise StepError(f"`sky api start` ended with {api.returncode}:\n{said.strip()[-1000:]}")
+            sky.go_first()
         for lab in labs:
             names = [f"{lab.name}-{number}" for number in range(1, request.num_clusters + 1)]
             _rehearse_lab(scene, [launch.Cluster(name=name, lab=lab) for name in names])
