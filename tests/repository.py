@@ -102,7 +102,7 @@ def copy_repository(folder: Path) -> Path:
     return folder
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], object], *, seconds: float = 300) -> None:
     """Wait for something that happens elsewhere."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import secrets
 import shutil
@@ -194,20 +195,30 @@ def _environment(root: Path, token_path: Path, *, metric_port: int) -> dict[str,
 
 
 def _wait(head: Embedded, keeper: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when its node lives, or when it has ended.
+
+    The dashboard answers long before: on a busy machine Ray gives its node up after 30 s, and ends with it.
+    """
     # Takes over a second, and is needed next: do it while the head starts.
     import ray.job_submission  # noqa: F401
 
-    request = urllib.request.Request(f"{head.address}/api/version", headers=head.headers)  # noqa: S310 (our own address)
     deadline = time.monotonic() + START_SECONDS
-    while keeper.poll() is None:
-        try:
-            with urllib.request.urlopen(request, timeout=5):  # noqa: S310 (our own address)
-                return
-        except (urllib.error.URLError, http.client.HTTPException, OSError):
-            if time.monotonic() > deadline:
-                message = f"did not answer within {START_SECONDS} s; {log} has what it said"
-                raise UnreachableError(f"embedded Ray: {head.address}: {message}") from None
-            time.sleep(0.05)
+    while keeper.poll() is None and not _lives(head):
+        if time.monotonic() > deadline:
+            message = f"did not answer within {START_SECONDS} s; {log} has what it said"
+            raise UnreachableError(f"embedded Ray: {head.address}: {message}")
+        time.sleep(0.05)
+
+
+def _lives(head: Embedded) -> bool:
+    url = f"{head.address}/nodes?view=summary"
+    request = urllib.request.Request(url, headers=head.headers)  # noqa: S310 (our own address)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 (our own address)
+            nodes = json.load(answer)["data"]["summary"]
+    except (urllib.error.URLError, http.client.HTTPException, OSError):
+        return False
+    return any(node["raylet"].get("state") == "ALIVE" for node in nodes)
 
 
 def _short_folder() -> str:

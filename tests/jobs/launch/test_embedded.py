@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
 import stat
+import threading
 import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,24 @@ def test_a_head_that_cannot_start_is_named_and_leaves_nothing(tmp_path: Path, mo
         pass
     assert log.read_text() == "no room\n" * embedded.ATTEMPTS
     assert list(tmp_path.iterdir()) == [log]
+
+
+@pytest.mark.parametrize(("summary", "lives"), [([], False), ([{"raylet": {"state": "ALIVE"}}], True)])
+def test_a_dashboard_that_answers_before_its_node_lives_is_waited_for(
+    summary: list[object], lives: bool, tmp_path: Path
+) -> None:
+    class Dashboard(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"data": {"summary": summary}}).encode())
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Dashboard) as server:
+        threading.Thread(target=server.serve_forever).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        head = Embedded(address=address, nodes_address="", token="none", token_path=tmp_path, python="python")
+        assert embedded._lives(head) is lives
+        server.shutdown()
 
 
 def test_a_long_temporary_folder_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
