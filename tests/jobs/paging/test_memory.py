@@ -95,6 +95,19 @@ def test_who_came_last_makes_room_and_is_computed_anew() -> None:
     assert served.recomputed == pytest.approx(3 / 12)
 
 
+def test_who_made_room_is_served_before_those_who_never_ran() -> None:
+    admitted: list[int] = []
+
+    class Noting(Paged):
+        def admit(self, name: int, request: Request, num_tokens: int) -> bool:
+            has_room = super().admit(name, request, num_tokens)
+            admitted.extend([name] * has_room)
+            return has_room
+
+    serve([request(2, 4), request(2, 4), request(4, 2)], Noting(6, 1))
+    assert admitted == [0, 1, 1, 2]
+
+
 def test_a_trace_that_fits_at_once_is_refused() -> None:
     with pytest.raises(ValueError, match=r"2 requests fit all at once: nothing to measure"):
         serve([request(2, 2)] * 2, Paged(POOL, 4))
