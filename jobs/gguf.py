@@ -44,8 +44,8 @@ class Config:
     """Rows that perplexity, divergence and logits are measured on."""
     new_tokens: int = by_scale(tiny=32, small=32, single=64, full=64)
     """Tokens that are written to take the time, and in the completion that the server is asked for."""
-    num_threads: int = by_scale(tiny=2, small=2, single=8, full=12)
-    """CPU threads of llama.cpp."""
+    num_threads: int = by_scale(tiny=1, small=2, single=8, full=12)
+    """CPU threads of llama.cpp; they wait for each other in busy loops: more than there are free cores take longer."""
     max_failures: int = 1
     """How often a worker that died is begun again."""
     seed: int = 0
