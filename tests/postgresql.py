@@ -25,6 +25,8 @@ class Server:
     programs: Path
     folder: Path
     """Its socket lies in it, and its data below it."""
+    waits_for_disk: bool
+    """Nothing of the tests outlives the machine, so theirs need not; what it costs is seen only where it does."""
 
     def new_schema(self, name: str) -> str:
         """Make an empty schema with a user of its own, who is no superuser; the URL as that user."""
@@ -40,8 +42,9 @@ class Server:
         engine.dispose()
 
     def start(self) -> None:
-        """Start it; nothing here outlives the machine, so it need not wait for the machine's disk (-F)."""
-        options = f"-F -k {self.folder} -c listen_addresses='' -c max_connections=100"
+        """Start it."""
+        fsync = "on" if self.waits_for_disk else "off"
+        options = f"-k {self.folder} -c fsync={fsync} -c listen_addresses='' -c max_connections=100"
         self.run("pg_ctl", "start", "--wait", f"--log={self.folder / 'log'}", f"--options={options}")
 
     def crash(self) -> None:
@@ -64,11 +67,11 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def server(bin_folder: Path) -> Iterator[Server]:
+def server(bin_folder: Path, *, waits_for_disk: bool = False) -> Iterator[Server]:
     """Start a server, and end it with all that it wrote."""
     # A socket's path may have but 107 letters, and the server's user must come to it, as to pytest's folders he cannot.
     with tempfile.TemporaryDirectory(prefix="pg-") as name:
-        made = Server(programs=bin_folder, folder=Path(name))
+        made = Server(programs=bin_folder, folder=Path(name), waits_for_disk=waits_for_disk)
         if os.geteuid() == 0:
             shutil.chown(name, UNPRIVILEGED)
         made.run("initdb", "--username=tests", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")

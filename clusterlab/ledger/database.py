@@ -30,6 +30,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 
+_BEGIN_TO_WRITE = select(func.set_config("synchronous_commit", "off", True), func.pg_advisory_xact_lock(LOCK))
+_FLUSH = select(func.pg_logical_emit_message(True, "clusterlab", "flush"))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Database:
@@ -84,8 +87,7 @@ class Database:
         """
         with self._answering(), self.engine.execution_options(writing=True).begin() as connection:
             if self.is_server:
-                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-                connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+                connection.execute(_BEGIN_TO_WRITE)
             yield connection
         if self.is_server:
             self._flush()
@@ -112,8 +114,9 @@ class Database:
 
     def _flush(self) -> None:
         """Wait until all that was committed before is on the disk: this commit waits for it, and comes after it."""
-        with self._answering(), self.engine.begin() as connection:
-            connection.execute(select(func.pg_logical_emit_message(True, "clusterlab", "flush")))
+        at_once = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with self._answering(), at_once.connect() as connection:
+            connection.execute(_FLUSH)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:

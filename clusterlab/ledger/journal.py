@@ -34,6 +34,8 @@ _DUE = (
     .where(ENTRIES.c.expires > bindparam("after"), ENTRIES.c.expires <= bindparam("now"))
     .order_by(ENTRIES.c.expires, ENTRIES.c.seq)
 )
+# Asked to return something, SQLAlchemy adds the rows by one statement, in place of one for each.
+_ADD_BALANCES = insert(BALANCES).returning(BALANCES.c.seq)
 _LAST_BALANCES = union_all(*map(_last_balance, Scope))
 
 
@@ -109,7 +111,7 @@ class Journal:
         if changes(added):
             changed = [each.after(added) for each in self.budgets_of(owner)]
             self.budgets |= {(each.scope, each.name): each for each in changed}
-            self.connection.execute(insert(BALANCES), [_balance(each, added.seq) for each in changed])
+            self.connection.execute(_ADD_BALANCES, [_balance(each, added.seq) for each in changed])
         self.last = added
         return added
 

@@ -22,6 +22,7 @@ from typing import Any
 from clusterlab.run import Run
 from tests.bench.compress import nf4_load, rounding, sweep_on_two
 from tests.bench.figure import CONTROL, ROOT, Figure
+from tests.bench.ledger import ledger
 from tests.bench.load import generator_cost, over_vllm_bench
 from tests.bench.parallel import ENGINES
 from tests.bench.rehearsals import rehearsals
@@ -39,6 +40,7 @@ def main() -> None:
         "compression": [rounding, nf4_load, sweep_on_two],
         "load": [generator_cost, over_vllm_bench],
         "rehearsals": [rehearsals],
+        "money": [ledger],
     }
     for name in sys.argv[1:] or sections:
         _put(name, [figure for measure in sections[name] for figure in _measured(measure)])
