@@ -108,7 +108,7 @@ class Ledger:
             account = journal.account(run)
             held = account.reservation
             if held is None or account.state not in HELD:
-                raise _wrong(run, f"is {account.state or 'not reserved'}; allowed: one that is reserved")
+                raise _wrong(run, f"its last step is {account.state or 'none'}; allowed: reserve")
             return account.entries[-1] if account.state is Kind.COMMIT else journal.append(Kind.COMMIT, held.owner)
 
     def release(self, run: str) -> Entry:
@@ -121,7 +121,7 @@ class Ledger:
             account = journal.account(run)
             held = account.reservation
             if held is None or account.state in (Kind.COMMIT, Kind.SETTLE):
-                raise _wrong(run, f"is {account.state or 'not reserved'}; allowed: one that is reserved")
+                raise _wrong(run, f"its last step is {account.state or 'none'}; allowed: reserve")
             if account.state is not Kind.RESERVE:
                 return account.entries[-1]
             return journal.append(Kind.RELEASE, held.owner, micro_usd=-held.micro_usd)

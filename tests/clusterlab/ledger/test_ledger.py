@@ -69,7 +69,7 @@ def test_a_reservation_that_nobody_commits_expires(ledger: Ledger, clock: Clock)
     ledger.reserve(asked(20))
     clock.now += timedelta(hours=12)
     assert ledger.reserve(asked(20, run="r2", expires=clock.now + timedelta(hours=1))).kind is Kind.RESERVE
-    with pytest.raises(InputError, match=r"^ledger: run r1: is expire; allowed: one that is reserved"):
+    with pytest.raises(InputError, match=r"^ledger: run r1: its last step is expire; allowed: reserve"):
         ledger.commit("r1")
 
 
@@ -101,7 +101,7 @@ def test_a_launch_that_came_to_nothing_is_released_once(ledger: Ledger) -> None:
 def test_what_is_launched_cannot_be_released(ledger: Ledger) -> None:
     ledger.reserve(asked(5))
     ledger.commit("r1")
-    with pytest.raises(InputError, match=r"^ledger: run r1: is commit; allowed: one that is reserved"):
+    with pytest.raises(InputError, match=r"^ledger: run r1: its last step is commit; allowed: reserve"):
         ledger.release("r1")
 
 
