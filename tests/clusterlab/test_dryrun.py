@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -20,6 +21,8 @@ from clusterlab import skypilot
 from clusterlab.catalog import Catalog
 from clusterlab.config import Scale
 from clusterlab.lab import Lab, lab_paths
+from clusterlab.ledger.budget import Scope
+from clusterlab.ledger.ledger import Ledger
 from clusterlab.plan import plan
 from clusterlab.rehearsal.prices import write_skypilot_catalog
 from tests.clusterlab.conftest import ROOT
@@ -185,3 +188,21 @@ def test_a_refusal_is_read_in_one_line_and_exits_non_zero(
     assert code == 1, said
     assert message in said
     assert "Traceback" not in said
+
+
+def test_a_launch_beyond_the_budget_starts_no_machine_and_a_dry_one_reserves_nothing(
+    account: Account, tmp_path: Path
+) -> None:
+    lab, named = ROOT / "labs" / "qlora.yaml", {"CLUSTERLAB_LEDGER": f"sqlite:///{tmp_path / 'ledger.db'}"}
+    with closing(Ledger.open(named["CLUSTERLAB_LEDGER"], begin=True)) as ledger:
+        ledger.set_cap(Scope.STUDENT, "ana", Decimal("0.50"))
+        code, said = account.dryrun(lab, **named)
+        assert code == 0, said
+        code, said = account.sky("launch", str(lab), "--yes", "--infra", "aws", "--secret", "HF_TOKEN=none", **named)
+        assert code == 1, said
+        assert re.search(r"student ana: \d+\.\d\d USD asked, 0.50 of 0.50 free", said)
+        assert "Traceback" not in said
+        assert [budget.held_usd for budget in ledger.budgets()] == [0]
+    command = ["aws", "ec2", "describe-instances"]
+    found = subprocess.run(command, env=account.environment, capture_output=True, check=True)
+    assert json.loads(found.stdout)["Reservations"] == []
