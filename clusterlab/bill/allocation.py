@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -82,28 +82,29 @@ def allocate(
 
 def _charges(
     relation: str, resources: list[str], columns: Sequence[str], database: DuckDBPyConnection
-) -> list[dict[str, Any]]:
-    """The bill in as few rows as tell it apart: its periods only where the resource was metered."""
+) -> Iterator[dict[str, Any]]:
+    """The bill in as few rows as tell it apart: its periods and columns only where they matter."""
     database.execute("CREATE OR REPLACE TEMP TABLE metered (resource VARCHAR)")
     database.execute("INSERT INTO metered SELECT unnest(?)", [resources])
     known = "(SELECT resource FROM metered)"
     resource = f"CASE WHEN ResourceId IN {known} THEN ResourceId WHEN x_Resource IN {known} THEN x_Resource END"
-    resource = resource if resources else "CAST(NULL AS VARCHAR)"
-    nobodys = ", ".join(
-        f"CASE WHEN resource IS NOT NULL OR x_Student IS NULL THEN {identifier(each)} END AS {identifier(each)}"
-        for each in columns
-    )
-    sql = f"""
-        SELECT resource, x_Student AS student, x_Lab AS lab,
-            CASE WHEN resource IS NOT NULL THEN ChargePeriodStart END AS begin,
-            CASE WHEN resource IS NOT NULL THEN ChargePeriodEnd END AS until,
-            {nobodys}, sum(BilledCost) AS usd, count(*) AS num_rows
-        FROM (SELECT *, {resource} AS resource FROM {relation}) GROUP BY ALL
-    """
+    owner, count = "x_Student AS student, x_Lab AS lab", "count(*) AS num_rows"
+    listed = ", ".join(map(identifier, columns))
+    metered = f"resource, {owner}, ChargePeriodStart AS begin, ChargePeriodEnd AS until, {listed}, {count}"
+    if resources:
+        relation = f"(SELECT *, {resource} AS resource FROM {relation})"
+        yield from _grouped(metered, relation, "resource IS NOT NULL", database)
+    others = "resource IS NULL AND x_Student" if resources else "x_Student"
+    yield from _grouped(owner, relation, f"{others} IS NOT NULL", database)
+    yield from _grouped(f"{listed}, {count}", relation, f"{others} IS NULL", database)
+
+
+def _grouped(columns: str, relation: str, where: str, database: DuckDBPyConnection) -> Iterator[dict[str, Any]]:
+    sql = f"SELECT {columns}, sum(BilledCost) AS usd FROM {relation} WHERE {where} GROUP BY ALL"
     with reading("bill"):
         answer = database.execute(sql)
-        names = [each[0] for each in answer.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+        names, rows = [each[0] for each in answer.description or ()], answer.fetchall()
+    yield from (dict(zip(names, row, strict=True)) for row in rows)
 
 
 def _owned(
@@ -114,9 +115,9 @@ def _owned(
     now: datetime,
 ) -> list[Unowned]:
     """Give a charge to who owns it; what nobody owns of it comes back."""
-    tagged = Unit(student=row["student"], lab=row["lab"] or "") if row["student"] else None
+    tagged = Unit(student=row["student"], lab=row["lab"] or "") if row.get("student") else None
     weights: dict[Unit | None, int] = {tagged: 1}
-    if row["resource"] is not None:
+    if "resource" in row:
         weights = _held(holders[row["resource"]], row["begin"], row["until"], now) or (
             weights if tagged else _held(holders[row["resource"]], None, None, now) or weights
         )
@@ -126,7 +127,7 @@ def _owned(
             direct[unit] += usd
         else:
             values = {column: row[column] for column in columns}
-            reason = NO_TAG if row["resource"] is None else NOBODY
+            reason = NOBODY if "resource" in row else NO_TAG
             nobodys.append(Unowned(reason=reason, columns=values, usd=usd, num_rows=row["num_rows"]))
     return nobodys
 

@@ -59,16 +59,16 @@ def _checks(layout: Layout) -> list[Check]:
         for column, allowed in normal.NEEDED.items()
         if layout.source_of(column)
     ]
-    tags, period_end = layout.source_of("x_Student"), source["BillingPeriodEnd"]
-    if tags:
+    if tags := layout.source_of("x_Student"):
         readable = normal.readable_tags(identifier(tags), layout.columns[tags])
         found.append(Check(key=tags, wrong=f"NOT {readable}", allowed="tags as JSON"))
+    period_end = source["BillingPeriodEnd"]
     ends = normal.value("BillingPeriodEnd", identifier(period_end), layout.columns[period_end])
     month = f"{ends} <= {_n('BillingPeriodStart')} OR {ends} > {_n('BillingPeriodEnd')}"
-    categories = ", ".join(map(quoted, focus.CATEGORIES))
+    known = ", ".join(map(quoted, focus.CATEGORIES))
     return [
         *found,
-        Check(key=source["ChargeCategory"], wrong=f"{_n('ChargeCategory')} NOT IN ({categories})", allowed=categories),
+        Check(key=source["ChargeCategory"], wrong=f"{_n('ChargeCategory')} NOT IN ({known})", allowed=known),
         Check(
             key=source["BillingCurrency"],
             wrong=f"{_n('BillingCurrency')} <> {quoted(CURRENCY)}",

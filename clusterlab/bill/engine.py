@@ -33,7 +33,6 @@ def connection() -> Iterator[DuckDBPyConnection]:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "memory_limit": MEMORY,
-            "preserve_insertion_order": False,
             "temp_directory": spill,
         }
         with duckdb.connect(config=settings) as database:

@@ -1,4 +1,7 @@
-"""Take exports into the store: every file, or none of them where one is wrong."""
+"""Take exports into the store: every file, or none of them where one is wrong.
+
+A provider exports a period anew, in full, as it learns more of it: all files of a period are given in one go.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +45,6 @@ def take_in(
 ) -> list[Part]:
     """Import exports: files, and folders of them.
 
-    A provider exports a period anew, in full, as it learns more of it: give all files of a period in one go.
-
     Args:
         paths: Files and folders.
         store: Where to.
@@ -54,18 +55,16 @@ def take_in(
         InputError: a file, a column or a row is wrong, or the store has another bill of the same account and period.
         StorageError: the store cannot be written.
     """
-    sources = find_sources(paths)
     with connection() as database:
-        found = layouts(sources, database)
+        found = layouts(find_sources(paths), database)
         _refuse(problem for layout in found for problem in row_faults(layout, database))
         bills = _bills(found, duplicates, database)
         _refuse(_overlaps(bills))
         states = {bill.key: _state(bill, store, database) for bill in bills}
         if not replace:
             _refuse(_occupied(key, store) for key, state in states.items() if state == "replaced")
-        for bill in bills:
-            if states[bill.key] != "unchanged":
-                store.put(bill.key, bill.rows, bill.digest, database)
+        for bill in (each for each in bills if states[each.key] != "unchanged"):
+            store.put(bill.key, bill.rows, bill.digest, database)
         return [store.part(key, states[key], database) for key in sorted(states)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -153,10 +153,7 @@ def reconcile(
     """
     relation = store.relation(period)
     with connection() as database:
-        sql = f"SELECT DISTINCT BillingPeriodStart, BillingPeriodEnd FROM {relation} ORDER BY ALL"
-        periods = [
-            (start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)) for start, end in database.execute(sql).fetchall()
-        ]
+        periods = store.periods(database, period)
         metered = _metered(intervals, periods, now)
         units = {*metered, *estimates}
         allocation = allocate(relation, intervals, rules, units, now=now, database=database)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +92,12 @@ class Store:
         """The SQL of the rows of a period, or of all."""
         return f"read_parquet([{', '.join(quoted(str(each)) for each in self.files(period))}])"
 
+    def periods(self, database: DuckDBPyConnection, period: str | None = None) -> list[tuple[datetime, datetime]]:
+        """The billing periods, in order; ends exclusive. A file has one: its first row says which."""
+        first = "SELECT BillingPeriodStart, BillingPeriodEnd FROM read_parquet({}) LIMIT 1"
+        rows = [database.execute(first.format(quoted(str(each)))).fetchall() for each in self.files(period)]
+        return sorted({(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)) for [(start, end)] in rows})
+
     def digest(self, key: Key, database: DuckDBPyConnection) -> str | None:
         """The digest that a key's bill was put in with; None where there is none."""
         path = self.folder / key.name
@@ -112,9 +118,11 @@ class Store:
         options = f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {{digest: {quoted(digest)}}}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            database.execute(
-                f"COPY (SELECT * FROM ({rows}) WHERE {key.where}) TO {quoted(str(unfinished))} ({options})"
+            # What is nobody's comes last, so that a query of it reads those row groups only.
+            bill = " UNION ALL ".join(
+                f"SELECT * FROM ({rows}) WHERE {key.where} AND x_Student IS {which}" for which in ("NOT NULL", "NULL")
             )
+            database.execute(f"COPY ({bill}) TO {quoted(str(unfinished))} ({options})")
             unfinished.replace(path)
         except OSError as error:
             raise StorageError(f"{path}: cannot be written: {error}") from error

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.run import Run
+from tests.bench.bill import bills
 from tests.bench.compress import nf4_load, rounding, sweep_on_two
 from tests.bench.figure import CONTROL, ROOT, Figure
 from tests.bench.ledger import ledger
@@ -41,6 +42,7 @@ def main() -> None:
         "load": [generator_cost, over_vllm_bench],
         "rehearsals": [rehearsals],
         "money": [ledger],
+        "bill": [bills],
     }
     for name in sys.argv[1:] or sections:
         _put(name, [figure for measure in sections[name] for figure in _measured(measure)])

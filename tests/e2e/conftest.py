@@ -64,8 +64,7 @@ def repository(tmp_path: Path) -> Path:
     folder = copy_repository(tmp_path / "repository")
     shutil.copy(ROOT / "Makefile", folder)
     shutil.copytree(ROOT / "clusters", folder / "clusters")
-    for lock in (ROOT / "images").iterdir():
-        shutil.copy(lock, folder / "images")
+    shutil.copytree(ROOT / "images", folder / "images", dirs_exist_ok=True)
     (folder / ".venv").mkdir()
     (folder / ".venv" / "train").symlink_to(ROOT / ".venv/train")
     (folder / ".gitignore").write_text(".venv/\nrehearsals/\nruns/\n")
