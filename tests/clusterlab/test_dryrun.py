@@ -194,6 +194,7 @@ def test_a_launch_beyond_the_budget_starts_no_machine_and_a_dry_one_reserves_not
     account: Account, tmp_path: Path
 ) -> None:
     lab, named = ROOT / "labs" / "qlora.yaml", {"CLUSTERLAB_LEDGER": f"sqlite:///{tmp_path / 'ledger.db'}"}
+    before = _launched(account)
     with closing(Ledger.open(named["CLUSTERLAB_LEDGER"], begin=True)) as ledger:
         ledger.set_cap(Scope.STUDENT, "ana", Decimal("0.50"))
         code, said = account.dryrun(lab, **named)
@@ -203,6 +204,11 @@ def test_a_launch_beyond_the_budget_starts_no_machine_and_a_dry_one_reserves_not
         assert re.search(r"student ana: \d+\.\d\d USD asked, 0.50 of 0.50 free", said)
         assert "Traceback" not in said
         assert [budget.held_usd for budget in ledger.budgets()] == [0]
+    assert _launched(account) == before
+
+
+def _launched(account: Account) -> set[str]:
+    """Every launch that the emulated cloud remembers; it is one for all tests of a process."""
     command = ["aws", "ec2", "describe-instances"]
     found = subprocess.run(command, env=account.environment, capture_output=True, check=True)
-    assert json.loads(found.stdout)["Reservations"] == []
+    return {reservation["ReservationId"] for reservation in json.loads(found.stdout)["Reservations"]}
