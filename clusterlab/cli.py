@@ -17,6 +17,7 @@ from clusterlab.config import Scale
 from clusterlab.errors import EXIT_CODES, EXIT_INTERRUPTED, ClusterlabError, InputError, Problem
 from clusterlab.fit.command import fit
 from clusterlab.ledger.command import budget
+from clusterlab.metering.command import meter
 from clusterlab.rehearsal.command import rehearse
 from clusterlab.terminal import Json, Labs, print_json, terminal
 
@@ -197,6 +198,7 @@ def report(runs: Runs = None, json: Json = False) -> None:
 
 
 app.command()(rehearse)
+app.command()(meter)
 app.add_typer(budget, name="budget")
 app.add_typer(bill, name="bill")
 

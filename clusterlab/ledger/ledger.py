@@ -22,7 +22,7 @@ from clusterlab.ledger.database import Database
 from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, instant, to_micro_usd
 from clusterlab.ledger.journal import Journal, last_entry, newest, no_ledger
 from clusterlab.ledger.reservation import Reservation
-from clusterlab.ledger.statement import Use, all_intervals, budgets, uses
+from clusterlab.ledger.statement import Use, all_intervals, budgets, unsettled, uses
 from clusterlab.tags import LABEL, LABEL_RULE
 
 HELD = (Kind.RESERVE, Kind.COMMIT)
@@ -186,6 +186,11 @@ class Ledger:
         """What was reserved and used, by student and lab; what is nobody's last."""
         with self.database.reading() as connection:
             return uses(connection, self._now(connection))
+
+    def unsettled(self) -> list[str]:
+        """The runs of which use is on record that they were not settled for."""
+        with self.database.reading() as connection:
+            return unsettled(connection)
 
     def intervals(self) -> list[Interval]:
         """All use on record, each interval as it was last recorded."""

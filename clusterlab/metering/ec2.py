@@ -1,0 +1,134 @@
+"""EC2's own view: the course's instances, volumes and addresses in all regions, by tag."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from clusterlab.catalog import HOURS_PER_MONTH, Catalog, Row
+from clusterlab.catalog import Kind as RowKind
+from clusterlab.cost.interval import Kind, Source
+from clusterlab.errors import UnreachableError
+from clusterlab.metering.observation import UNKNOWN, Observation, Price, Sighting
+
+CLOUD = "aws"
+HOME = "us-east-1"
+"""Where EC2 is asked which regions there are."""
+PAID = ("running",)
+"""The states of an instance that AWS bills; a stopped one's volumes are billed still."""
+BEFORE = ("pending",)
+TRANSITION = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
+"""When it left the state before, in an instance's StateTransitionReason."""
+
+
+def all_regions(session: Any) -> list[str]:
+    """Every region that the account may use.
+
+    Raises:
+        UnreachableError: EC2 does not answer.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        found = session.client("ec2", region_name=session.region_name or HOME).describe_regions()
+    except (BotoCoreError, ClientError) as error:
+        raise UnreachableError(f"EC2: its regions cannot be listed: {error}") from error
+    return sorted(region["RegionName"] for region in found["Regions"])
+
+
+def observe(session: Any, catalog: Catalog, *, course: str, regions: Iterable[str], at: datetime) -> Observation:
+    """Ask EC2 in each region for what carries the tag `course`.
+
+    Args:
+        session: boto3's.
+        catalog: Whose prices are frozen into what begins.
+        course: The tag's value.
+        regions: A region that does not answer is a problem, and not covered.
+        at: Now, in UTC.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    sightings: list[Sighting] = []
+    covered, problems = set(), []
+    for region in regions:
+        try:
+            seen = list(_in_region(session.client("ec2", region_name=region), region, course, catalog, at))
+        except (BotoCoreError, ClientError) as error:
+            problems.append(f"{region}: not seen: {error}")
+            continue
+        sightings += seen
+        covered.add(region)
+    return Observation(
+        source=Source.EC2, at=at, covered=frozenset(covered), sightings=tuple(sightings), problems=tuple(problems)
+    )
+
+
+def _in_region(client: Any, region: str, course: str, catalog: Catalog, at: datetime) -> Iterator[Sighting]:
+    tagged = [{"Name": "tag:course", "Values": [course]}]
+    for page in client.get_paginator("describe_instances").paginate(Filters=tagged):
+        for reservation in page["Reservations"]:
+            for instance in reservation["Instances"]:
+                if instance["State"]["Name"] not in BEFORE:
+                    yield _instance(instance, region, catalog, at)
+    for page in client.get_paginator("describe_volumes").paginate(Filters=tagged):
+        for volume in page["Volumes"]:
+            yield _volume(volume, region, catalog)
+    for address in client.describe_addresses(Filters=tagged)["Addresses"]:
+        yield Sighting(
+            resource_id=address["AllocationId"],
+            kind=Kind.ADDRESS,
+            tags=_tags(address),
+            start=None,
+            shape="elastic address",
+            region=region,
+        )
+
+
+def _instance(instance: Mapping[str, Any], region: str, catalog: Catalog, at: datetime) -> Sighting:
+    shape, spot = instance["InstanceType"], instance.get("InstanceLifecycle") == "spot"
+    row = _row(catalog, RowKind.MACHINE, region, shape)
+    start = instance["LaunchTime"].astimezone(UTC)
+    return Sighting(
+        resource_id=instance["InstanceId"],
+        kind=Kind.COMPUTE,
+        tags=_tags(instance),
+        start=start,
+        end=None if instance["State"]["Name"] in PAID else max(_ended(instance) or at, start),
+        shape=f"{shape} spot" if spot else shape,
+        region=region,
+        price=Price(usd_per_hour=row.usd(spot=spot), as_of=row.as_of) if row else UNKNOWN,
+    )
+
+
+def _ended(instance: Mapping[str, Any]) -> datetime | None:
+    """When an instance stopped being billed; None where EC2 does not say."""
+    match = TRANSITION.search(instance.get("StateTransitionReason") or "")
+    return datetime.strptime(match.group(1), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC) if match else None
+
+
+def _volume(volume: Mapping[str, Any], region: str, catalog: Catalog) -> Sighting:
+    row = _row(catalog, RowKind.DISK, region, volume["VolumeType"])
+    usd = row.on_demand_usd if row else None
+    return Sighting(
+        resource_id=volume["VolumeId"],
+        kind=Kind.DISK,
+        tags=_tags(volume),
+        start=volume["CreateTime"].astimezone(UTC),
+        shape=f"{volume['VolumeType']} {volume['Size']} GB",
+        region=region,
+        price=Price(usd_per_hour=usd * Decimal(volume["Size"]) / HOURS_PER_MONTH, as_of=row.as_of)
+        if row and usd is not None
+        else UNKNOWN,
+    )
+
+
+def _tags(resource: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in resource.get("Tags", ())}
+
+
+def _row(catalog: Catalog, kind: RowKind, region: str, name: str) -> Row | None:
+    place = (kind, CLOUD, region, name)
+    return next((row for row in catalog.rows if (row.kind, row.cloud, row.region, row.name) == place), None)

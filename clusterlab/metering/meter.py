@@ -1,0 +1,149 @@
+"""Bring the ledger up to what a source saw: use begins, ends, and is settled when a run's last use is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from clusterlab.cost.interval import Interval, Source
+from clusterlab.errors import InputError
+from clusterlab.metering.observation import Observation, Sighting
+
+SETTLE_AFTER = timedelta(hours=1)
+"""How long nothing of a run was used before it is settled: for so long EC2 still shows a terminated machine, and when
+it ended."""
+
+
+class Records(Protocol):
+    """The verbs of a ledger that a meter needs."""
+
+    def intervals(self) -> list[Interval]:
+        """All use on record."""
+
+    def record(self, interval: Interval) -> object:
+        """Put use on record."""
+
+    def unsettled(self) -> list[str]:
+        """The runs of which use is on record that they were not settled for."""
+
+    def settle(self, run: str) -> object:
+        """Say that a run is over."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metered:
+    """What an observation changed."""
+
+    source: Source
+    begun: tuple[Interval, ...]
+    ended: tuple[Interval, ...]
+    num_going_on: int
+    problems: tuple[str, ...]
+    """What could not be seen or recorded; the rest is."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "source": self.source,
+            "begun": [each.as_json() for each in self.begun],
+            "ended": [each.as_json() for each in self.ended],
+            "num_going_on": self.num_going_on,
+            "problems": list(self.problems),
+        }
+
+
+def meter(ledger: Records, observation: Observation) -> Metered:
+    """Record what an observation says that the ledger does not say yet.
+
+    A resource that is gone has ended when the source says, else now: what is not known exactly is never counted short,
+    and the bill mends it. One that was gone and is there again, its start unchanged, was only not seen: its use has no
+    gap. An interval that cannot be recorded is a problem and holds up no other.
+
+    Raises:
+        UnreachableError: the ledger does not answer.
+    """
+    latest = _latest(each for each in ledger.intervals() if each.source is observation.source)
+    changes = [change for sighting in observation.sightings for change in _changes(latest, sighting, observation)]
+    changes += _vanished(latest.values(), observation)
+    begun: list[Interval] = []
+    ended: list[Interval] = []
+    problems = list(observation.problems)
+    for interval in changes:
+        try:
+            ledger.record(interval)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        (begun if interval.end is None else ended).append(interval)
+        latest[interval.resource_id] = interval
+    going_on = sum(interval.end is None for interval in latest.values())
+    return Metered(
+        source=observation.source,
+        begun=tuple(begun),
+        ended=tuple(ended),
+        num_going_on=going_on,
+        problems=tuple(problems),
+    )
+
+
+def settle(ledger: Records, now: datetime) -> list[str]:
+    """Settle each run whose use has all ended a while ago; those whose prices are not known stay open.
+
+    Returns:
+        The runs that are settled now and were not before.
+    """
+    runs: dict[str, list[Interval]] = {run: [] for run in ledger.unsettled()}
+    for interval in ledger.intervals():
+        if interval.run in runs:
+            runs[interval.run].append(interval)
+    over = [run for run, intervals in runs.items() if _over(intervals, now)]
+    for run in over:
+        ledger.settle(run)
+    return over
+
+
+def _over(intervals: Iterable[Interval], now: datetime) -> bool:
+    return all(
+        each.end is not None and each.price_usd_per_hour is not None and each.end + SETTLE_AFTER <= now
+        for each in intervals
+    )
+
+
+def _latest(intervals: Iterable[Interval]) -> dict[str, Interval]:
+    """Each resource's newest interval."""
+    return {each.resource_id: each for each in sorted(intervals, key=lambda each: each.start)}
+
+
+def _changes(latest: dict[str, Interval], sighting: Sighting, observation: Observation) -> Iterator[Interval]:
+    """What a resource that was seen adds to the record."""
+    known, source = latest.get(sighting.resource_id), observation.source
+    if known is None:
+        start = sighting.start or observation.at
+        yield sighting.interval(source, start=start, end=sighting.end)
+    elif sighting.start is not None and sighting.start > known.start and sighting.start >= (known.end or known.start):
+        # It was used anew. When its last use ended was not seen: at the latest then.
+        if known.end is None:
+            yield replace(known, end=sighting.start)
+        yield sighting.interval(source, start=sighting.start, end=sighting.end)
+    elif known.end is None and sighting.start is None and _changed(known, sighting, source):
+        yield replace(known, end=observation.at)
+        yield sighting.interval(source, start=observation.at, end=None)
+    elif known.end is None and sighting.end is not None:
+        yield replace(known, end=max(sighting.end, known.start))
+    elif known.end is not None and sighting.end is None:
+        yield sighting.interval(source, start=known.end, end=None)
+
+
+def _changed(known: Interval, sighting: Sighting, source: Source) -> bool:
+    """Whether it goes on in another shape or at another price: of what is only looked at, another use begins then."""
+    return sighting.interval(source, start=known.start, end=None) != known
+
+
+def _vanished(latest: Iterable[Interval], observation: Observation) -> Iterator[Interval]:
+    """What goes on by the record and was not seen where the source looked."""
+    seen = {sighting.resource_id for sighting in observation.sightings}
+    for known in latest:
+        if known.end is None and known.resource_id not in seen and known.region in observation.covered:
+            yield replace(known, end=max(observation.at, known.start))
