@@ -102,6 +102,11 @@ class Row:
         """The price per unit, on demand or spot; None where it is not known."""
         return self.spot_usd if spot else self.on_demand_usd
 
+    @property
+    def placed(self) -> str:
+        """Its name with its region, which is part of a price."""
+        return f"{self} in {self.region}" if self.region else str(self)
+
     def __str__(self) -> str:
         return self.name if self.cloud == LOCAL else f"{self.cloud} {self.name}"
 

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from clusterlab import __version__
 from clusterlab.bill.command import bill
 from clusterlab.config import Scale
+from clusterlab.cost.command import offered_to, plan
 from clusterlab.errors import EXIT_CODES, EXIT_INTERRUPTED, ClusterlabError, InputError, Problem
 from clusterlab.fit.command import fit
 from clusterlab.ledger.command import budget
@@ -102,32 +103,7 @@ def check(labs: Labs = None, json: Json = False) -> None:
         raise typer.Exit(InputError.exit_code)
 
 
-@app.command()
-def plan(labs: Labs = None, json: Json = False) -> None:
-    """Plan hours and dollars at each scale: low, expected and high.
-
-    A price that is not known is shown as unknown, and the estimate as incomplete.
-    """
-    from datetime import UTC, datetime
-
-    from clusterlab.catalog import Catalog
-    from clusterlab.lab import lab_paths
-    from clusterlab.plan import plan as plan_lab
-    from clusterlab.repository import enter, load_labs
-
-    _, paths = enter(labs or [])
-    catalog, today = Catalog.load(), datetime.now(UTC).date()
-    loaded = load_labs(paths or lab_paths(Path("labs")))
-    plans = [plan_lab(lab, catalog, today=today) for lab in loaded]
-    if json:
-        print_json({"plans": [each.as_json() for each in plans]})
-        return
-    console = terminal()
-    for each in plans:
-        for part in each.render():
-            console.print(part)
-
-
+app.command()(plan)
 app.command()(fit)
 
 
@@ -249,7 +225,8 @@ def _planned_at_single(lab: Lab) -> str | None:
     from clusterlab.plan import dollars
     from clusterlab.plan import plan as plan_lab
 
-    estimate = plan_lab(lab, Catalog.load(), today=datetime.now(UTC).date()).at(Scale.SINGLE)
+    catalog = offered_to(lab, Catalog.load(), [])
+    estimate = plan_lab(lab, catalog, today=datetime.now(UTC).date()).at(Scale.SINGLE)
     return dollars(estimate.expected.usd) if estimate else None
 
 

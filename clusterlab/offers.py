@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from clusterlab.catalog import LOCAL, Catalog, Kind, Row
+from clusterlab.infra import infra_of
 from clusterlab.lab import MINIMUM
 
 UNBILLED = {"slurm", "kubernetes", "ssh"}
@@ -16,7 +17,7 @@ PLACES: dict[str, Callable[[Row], str]] = {
     "region": lambda row: row.region,
     "instance_type": lambda row: row.name,
 }
-"""What resources may ask for by name, and what a row has there."""
+"""What resources may ask for by name, and what a row has there, where case does not count."""
 
 
 def unbilled(resources: Any) -> bool:
@@ -35,7 +36,7 @@ def machines_of(resources: Any, catalog: Catalog) -> list[Row]:
     return [
         row
         for row in clouds(catalog)
-        if all(asked_for(resources, key) in (None, read(row)) for key, read in PLACES.items())
+        if all(asked_for(resources, key) in (None, read(row).lower()) for key, read in PLACES.items())
         and (not accelerators or (row.accelerator, row.accelerator_count) in accelerators.items())
     ]
 
@@ -52,6 +53,20 @@ def big_enough(resources: Any, catalog: Catalog) -> list[Row]:
         if (row.vcpus or 0) >= vcpus
         and (row.memory_gib or 0) >= memory_gib
         and bool(row.accelerator) == bool(wanted(resources))
+    ]
+
+
+def placed(resources: Any, catalog: Catalog) -> list[Any]:
+    """These resources once for each place where the catalog has a machine for them, and bound to it.
+
+    SkyPilot would else look wherever a cloud lets it, at prices that nobody planned for.
+    """
+    if unbilled(resources):
+        return [resources]
+    places = dict.fromkeys(infra_of(row) for row in machines_of(resources, catalog))
+    # SkyPilot refuses to be told of both a cloud and an infra.
+    return [
+        resources.copy(region=place.region) if resources.cloud else resources.copy(infra=str(place)) for place in places
     ]
 
 

@@ -23,9 +23,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from clusterlab.catalog import Catalog, Kind, Row
+from clusterlab.catalog import LOCAL, Catalog, Kind, Row
 from clusterlab.config import Scale
 from clusterlab.cost.figure import PARTS, Figure, Load, figure
+from clusterlab.infra import infra_of
 from clusterlab.lab import Lab
 
 STALE = timedelta(days=90)
@@ -90,8 +91,10 @@ class LabPlan:
             yield Text(f"warning: {warning}", style="yellow")
         days = sorted(row.as_of for row in self.prices if row.as_of)
         if days:
+            places = ", ".join(dict.fromkeys(str(infra_of(row)) for row in self.prices if row.cloud != LOCAL))
             yield Text(
-                f"list prices, {'spot' if self.lab.resources.use_spot else 'on demand'}, as of {days[0]}", style="dim"
+                f"list prices, {'spot' if self.lab.resources.use_spot else 'on demand'}, as of {days[0]}, of {places}",
+                style="dim",
             )
 
 
@@ -106,8 +109,8 @@ def plan(lab: Lab, catalog: Catalog, *, today: date) -> LabPlan:
     """Estimate a lab at every scale of its sidecar; `today` decides which prices are old."""
     estimates = tuple(_estimate(lab, catalog, scale) for scale in lab.scales)
     prices = _prices(lab, catalog)
-    ages = {str(row): today - row.as_of for row in prices if row.as_of}
-    old = ", ".join(f"{name} ({age.days} days)" for name, age in ages.items() if age > STALE)
+    ages = {row: today - row.as_of for row in prices if row.as_of}
+    old = ", ".join(f"{row.placed} ({age.days} days)" for row, age in ages.items() if age > STALE)
     warnings = (f"prices older than {STALE.days} days: {old}",) if old else ()
     return LabPlan(lab=lab, estimates=estimates, prices=prices, warnings=warnings)
 
@@ -153,8 +156,8 @@ def _candidates(lab: Lab, catalog: Catalog, scale: Scale) -> tuple[list[Row], li
 def _known(lab: Lab, catalog: Catalog, machines: Sequence[Row], *, hours: Decimal) -> list[Figure]:
     """The figures that are known, cheapest first."""
     figures = [figure(Load.of(lab), catalog, machine, hours) for machine in machines]
-    priced = [(each.usd, each.machine, each) for each in figures if each.usd is not None]
-    return [each for *_, each in sorted(priced, key=lambda item: item[:2])]
+    priced = [(each.usd, each.machine, each.region, each) for each in figures if each.usd is not None]
+    return [each for *_, each in sorted(priced, key=lambda item: item[:3])]
 
 
 def _nothing_known(hours: Decimal) -> Figure:
@@ -165,7 +168,9 @@ def _unknown(lab: Lab, catalog: Catalog, machine: Row) -> list[str]:
     parts = figure(Load.of(lab), catalog, machine, Decimal(1)).parts
     market = "spot" if lab.resources.use_spot else "on demand"
     units = {"compute": f"an hour {market}", "disk": "a GB of disk", "egress": "a GB of egress"}
-    return [f"{machine}: the price of {unit} is not known" for part, unit in units.items() if parts[part] is None]
+    return [
+        f"{machine.placed}: the price of {unit} is not known" for part, unit in units.items() if parts[part] is None
+    ]
 
 
 def _prices(lab: Lab, catalog: Catalog) -> tuple[Row, ...]:
@@ -192,7 +197,13 @@ def _estimate_json(lab: Lab, estimate: Estimate) -> dict[str, Any]:
 
 def _figure_json(of: Figure) -> dict[str, Any]:
     parts = {f"{name.replace(' ', '_')}_usd": _usd(usd) for name, usd in of.parts.items()}
-    return {"hours": _plain(of.hours), "machine": of.machine or None, "usd": _usd(of.usd), **parts}
+    return {
+        "hours": _plain(of.hours),
+        "machine": of.machine or None,
+        "region": of.region or None,
+        "usd": _usd(of.usd),
+        **parts,
+    }
 
 
 def _price_json(row: Row) -> dict[str, Any]:
@@ -227,12 +238,15 @@ def _parts_table(of: LabPlan) -> Table:
     table = Table(title="where the expected USD go", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("scale")
     table.add_column("machine")
+    table.add_column("region")
     for name in PARTS:
         table.add_column(name, justify="right")
     for each in of.estimates:
         machine = each.expected.machine or "unknown"
         nodes = "" if of.lab.num_nodes == 1 or of.lab.scales[each.scale].local else f"{of.lab.num_nodes} x "
-        table.add_row(each.scale, nodes + machine, *(dollars(usd) for usd in each.expected.parts.values()))
+        table.add_row(
+            each.scale, nodes + machine, each.expected.region, *(dollars(usd) for usd in each.expected.parts.values())
+        )
     return table
 
 

@@ -21,12 +21,13 @@ from typing import Any
 import sky
 
 from clusterlab.catalog import Catalog, Row
+from clusterlab.cluster import offered
 from clusterlab.config import parse
 from clusterlab.errors import ClusterlabError, InputError, Problem
 from clusterlab.gate import reserve
 from clusterlab.job import Job
 from clusterlab.lab import SUBMIT
-from clusterlab.offers import PLACES, asked_for, clouds, machines_of, priced, unbilled, wanted
+from clusterlab.offers import PLACES, asked_for, clouds, machines_of, placed, priced, unbilled, wanted
 from clusterlab.rules import COURSE_LABELS
 from clusterlab.tags import LABEL, LABEL_RULE, LEASE_FORMAT, Tags
 
@@ -67,7 +68,8 @@ class CoursePolicy(sky.AdminPolicy):  # type: ignore[misc]  # SkyPilot is not ty
         return sky.MutatedUserRequest(user_request.task, user_request.skypilot_config)
 
 
-def _apply(request: sky.UserRequest, catalog: Catalog, now: datetime) -> None:
+def _apply(request: sky.UserRequest, everything: Catalog, now: datetime) -> None:
+    catalog = _offered(request.task, everything)
     problems = list(dict.fromkeys(_problems(request, catalog, now)))
     if problems:
         raise InputError(problems)
@@ -75,6 +77,13 @@ def _apply(request: sky.UserRequest, catalog: Catalog, now: datetime) -> None:
     # Every rule holds, and nothing is launched yet.
     if tags is not None and _launches(request):
         reserve(request.task, tags, catalog, now)
+
+
+def _offered(task: sky.Task, catalog: Catalog) -> Catalog:
+    """What of the catalog the task's course may use, by its class's file in the folder that the task brings along."""
+    courses = {(resources.labels or {}).get("course") for resources in task.resources}
+    root = Path(task.workdir if isinstance(task.workdir, str) else ".").expanduser()
+    return offered(catalog, courses.pop() if len(courses) == 1 else None, root)
 
 
 def _launches(request: sky.UserRequest) -> bool:
@@ -166,7 +175,7 @@ def _misplaced(resources: sky.Resources, catalog: Catalog) -> tuple[str, str]:
     found = clouds(catalog)
     for key, read in PLACES.items():
         asked = asked_for(resources, key)
-        there = [row for row in found if asked in (None, read(row))]
+        there = [row for row in found if asked in (None, read(row).lower())]
         if not there:
             message = f"{asked!r} is not in the catalog; allowed: {', '.join(dict.fromkeys(map(read, found)))}"
             return f"resources.{key}", message
@@ -206,8 +215,8 @@ def _tag(request: sky.UserRequest, catalog: Catalog, now: datetime) -> Tags | No
     tags = _tags(given, request.user, now, leased=starts_machines)
     task.update_envs({"CLUSTERLAB_TAGS": tags.format()})
     if starts_machines:
-        # What this cloud offers at no known price is no alternative.
-        alternatives = [resources for resources in task.resources if priced(resources, catalog)]
+        # What is offered nowhere at a known price is no alternative.
+        alternatives = [place for resources in task.resources for place in placed(resources, catalog)]
         tagged = [resources.copy(labels=tags.labels() | (resources.labels or {})) for resources in alternatives]
         task.set_resources(type(task.resources)(tagged))
         price = _usd_per_hour(task, catalog)

@@ -61,6 +61,7 @@ def lab_table(root: Path) -> str:
     from datetime import date
 
     from clusterlab.catalog import Catalog
+    from clusterlab.cluster import offered
     from clusterlab.lab import Lab, lab_paths
     from clusterlab.plan import dollars, plan
 
@@ -68,7 +69,8 @@ def lab_table(root: Path) -> str:
     for path in lab_paths(root / "labs"):
         lab = Lab.load(path)
         # Only a warning depends on the day, and none is shown here.
-        estimates = plan(lab, catalog, today=date.max).estimates
+        prices = offered(catalog, lab.resources.labels.get("course"), root)
+        estimates = plan(lab, prices, today=date.max).estimates
         costs = [
             f"{each.scale}: {each.expected.hours.normalize():f} h, {dollars(each.expected.usd)} USD"
             for each in estimates

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.catalog import Catalog
+from clusterlab.cluster import offered
 from clusterlab.config import PINNED, Scale, parse
 from clusterlab.document import Document
 from clusterlab.errors import InputError, Problem
@@ -45,6 +46,8 @@ class Subject:
     lab: Lab
     job: Job | None
     root: Path
+    catalog: Catalog
+    """What the lab's course may use."""
 
     @classmethod
     def of(cls, task: Document, sidecar: Document, root: Path) -> Subject:
@@ -54,7 +57,8 @@ class Subject:
             job = Job.load(lab.job, root=root)
         except InputError:
             job = None
-        return cls(task=task, sidecar=sidecar, lab=lab, job=job, root=root)
+        catalog = offered(Catalog.load(), lab.resources.labels.get("course"), root)
+        return cls(task=task, sidecar=sidecar, lab=lab, job=job, root=root, catalog=catalog)
 
     def config_at(self, scale: str) -> Any:
         """The job's Config at a scale, with the lab's envs; None where the job is missing or refuses them."""
@@ -148,7 +152,7 @@ def bound_to_no_place(subject: Subject) -> Iterator[Problem]:
 
 def accelerators_have_a_price(subject: Subject) -> Iterator[Problem]:
     """The catalog has each alternative, so that the plan can price it and the policy lets it launch."""
-    for message in _not_in_the_catalog(subject.lab.resources.accelerators):
+    for message in _not_in_the_catalog(subject, subject.lab.resources.accelerators):
         yield _fault(subject.task, "resources.accelerators", message)
 
 
@@ -227,7 +231,7 @@ def every_scale_expects_something(subject: Subject) -> Iterator[Problem]:
 def machines_have_a_price(subject: Subject) -> Iterator[Problem]:
     """The catalog has what a scale asks for in place of the lab's own accelerators."""
     for scale, planned in subject.lab.scales.items():
-        for message in _not_in_the_catalog(planned.accelerators or {}):
+        for message in _not_in_the_catalog(subject, planned.accelerators or {}):
             yield _fault(subject.sidecar, f"scales.{scale}.machine", message)
 
 
@@ -236,7 +240,7 @@ def full_fits(subject: Subject) -> Iterator[Problem]:
     for scale, planned in subject.lab.scales.items():
         footprint = getattr(subject.config_at(scale), "footprint", None)
         if footprint is not None and not planned.local:
-            for message in misfits(footprint, subject.lab, scale, Catalog.load()):
+            for message in misfits(footprint, subject.lab, scale, subject.catalog):
                 yield _fault(subject.sidecar, f"scales.{scale}.machine", message)
 
 
@@ -268,11 +272,10 @@ def _fault(document: Document, key: str, message: str) -> Problem:
     return Problem(path=str(document.path), key=key, message=message)
 
 
-def _not_in_the_catalog(accelerators: Mapping[str, int]) -> Iterator[str]:
-    catalog = Catalog.load()
-    known = [f"{row.accelerator}:{row.accelerator_count}" for row in catalog.rows if row.accelerator]
+def _not_in_the_catalog(subject: Subject, accelerators: Mapping[str, int]) -> Iterator[str]:
+    known = [f"{row.accelerator}:{row.accelerator_count}" for row in subject.catalog.rows if row.accelerator]
     for name, count in accelerators.items():
-        if not catalog.machines(accelerator=name, count=count):
+        if not subject.catalog.machines(accelerator=name, count=count):
             yield f"{name}:{count} is not in the catalog; allowed: {', '.join(dict.fromkeys(known))}"
 
 

@@ -44,6 +44,8 @@ class Figure:
     hours: Decimal
     machine: str = ""
     """Empty where no machine can be named."""
+    region: str = ""
+    """Where its price is asked; empty for this machine, and where no machine can be named."""
     parts: Mapping[str, Decimal | None]
     """Dollars by name of part; None where the price is not known."""
 
@@ -66,7 +68,7 @@ def figure(load: Load, catalog: Catalog, machine: Row, hours: Decimal) -> Figure
         "egress": _times(egress.on_demand_usd if egress else None, load.egress_gb),
         "idle tail": _times(rate, tail * load.num_nodes),
     }
-    return Figure(hours=hours, machine=str(machine), parts=parts)
+    return Figure(hours=hours, machine=str(machine), region=machine.region, parts=parts)
 
 
 def _times(usd: Decimal | None, amount: Decimal) -> Decimal | None:

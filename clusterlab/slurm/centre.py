@@ -17,8 +17,10 @@ from typing import Any
 import yaml
 
 from clusterlab.catalog import Catalog
+from clusterlab.cluster import read_infra
 from clusterlab.document import Document
 from clusterlab.errors import ClusterlabError, InputError
+from clusterlab.infra import Infra, within
 
 PATH = Path("clusters/slurm.yaml")
 FROM_CATALOG = "catalog"
@@ -46,6 +48,8 @@ class Rates:
 
     cpu: Decimal
     memory_gib: Decimal
+    infra: tuple[Infra, ...]
+    """Whose prices `catalog` takes; all of the catalog's where none is named."""
     accelerators: dict[str, Decimal]
     """By SkyPilot's name: the accelerators that the centre has."""
 
@@ -161,7 +165,12 @@ def _rates(document: Document, catalog: Catalog) -> Rates:
     key = "usd_per_hour"
     document.refuse_unknown(key, set(Rates.__dataclass_fields__))
     names = document.mapping_at(f"{key}.accelerators")
+    where = f"{key}.infra"
+    infra = () if document.at(where) is None else read_infra(document, where)
+    if infra:
+        catalog = within(catalog, infra, path=str(document.path), key=where)
     return Rates(
+        infra=infra,
         cpu=_price(document, f"{key}.cpu"),
         memory_gib=_price(document, f"{key}.memory_gib"),
         accelerators={str(name): _accelerator(document, f"{key}.accelerators", str(name), catalog) for name in names},

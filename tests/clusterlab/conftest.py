@@ -77,6 +77,11 @@ run: |
   python -m jobs.submit toy
 """
 
+CLASS = """
+course: llm-2026
+infra: [aws/us-east-1, gcp/us-east1]
+"""
+
 SCALE = """
   {scale}:
     machine: {machine}
@@ -102,8 +107,9 @@ def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The root of a repository with `labs/toy.yaml`, its sidecar and `jobs/toy.py`; it is the working folder."""
-    for path, text in {"labs/toy.yaml": LAB, "labs/toy.expected.yaml": SIDECAR, "jobs/toy.py": JOB}.items():
+    """The root of a repository with `labs/toy.yaml`, its sidecar, job and class; it is the working folder."""
+    lab = {"labs/toy.yaml": LAB, "labs/toy.expected.yaml": SIDECAR, "jobs/toy.py": JOB}
+    for path, text in (lab | {"clusters/llm-2026.yaml": CLASS}).items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text)
     (tmp_path / "jobs" / "__init__.py").touch()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from clusterlab.catalog import Catalog, Kind, Row
+from clusterlab.cluster import offered
 from clusterlab.config import Scale
 from clusterlab.cost.figure import Load, figure
 from clusterlab.lab import Lab, Range, Resources, ScalePlan, lab_paths
@@ -27,7 +28,9 @@ LABS = lab_paths(ROOT / "labs")
 
 @pytest.mark.parametrize("path", LABS, ids=lambda path: path.stem)
 def test_the_plan_of_each_lab_is_the_golden_one(path: Path) -> None:
-    text = json.dumps(plan(Lab.load(path), Catalog.load(), today=TODAY).as_json(), indent=2) + "\n"
+    lab = Lab.load(path)
+    prices = offered(Catalog.load(), lab.resources.labels["course"], ROOT)
+    text = json.dumps(plan(lab, prices, today=TODAY).as_json(), indent=2) + "\n"
     golden = GOLDEN / f"{path.stem}.json"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(text)
@@ -156,7 +159,7 @@ def test_one_unknown_price_leaves_low_and_high_unknown_and_expected_incomplete()
     estimate = single(lab(), catalog(CHEAP, row("new", None, accelerator="A10G")))
     assert (estimate.low.usd, estimate.high.usd) == (None, None)
     assert estimate.expected.usd == Decimal("3.75")
-    assert estimate.unknown == ("aws new: the price of an hour on demand is not known",)
+    assert estimate.unknown == ("aws new in here: the price of an hour on demand is not known",)
     assert estimate.verdict == "unknown"
 
 
@@ -175,7 +178,7 @@ def test_an_accelerator_that_the_catalog_lacks_is_unknown() -> None:
 def test_an_unknown_disk_or_egress_price_is_not_nothing(prices: dict[str, Any], reason: str) -> None:
     estimate = single(lab(L4=1), catalog(CHEAP, **prices))
     assert estimate.expected.usd is None
-    assert estimate.unknown == (f"aws cheap: the price of a GB of {reason} is not known",)
+    assert estimate.unknown == (f"aws cheap in here: the price of a GB of {reason} is not known",)
 
 
 def test_spot_is_not_planned_at_the_price_on_demand() -> None:
@@ -193,7 +196,7 @@ def test_old_prices_are_warned_of() -> None:
     assert plan(lab(L4=1), catalog(CHEAP), today=TODAY + timedelta(days=90)).warnings == ()
     (warning,) = plan(lab(L4=1), catalog(CHEAP), today=TODAY + timedelta(days=91)).warnings
     assert warning.startswith("prices older than 90 days: ")
-    assert "aws cheap (91 days)" in warning
+    assert "aws cheap in here (91 days)" in warning
 
 
 AMOUNTS = {None: "unknown", "0": "0.00", "0.004": "<0.01", "0.005": "0.01", "1.005": "1.01", "1234.5": "1234.50"}
@@ -207,7 +210,8 @@ def test_dollars_are_shown_to_the_cent_and_never_as_nothing(usd: str | None, sho
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_tables_fit_the_terminal_on_unbroken_lines(width: int) -> None:
     console = Console(width=width, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
-    for part in plan(Lab.load(ROOT / "labs" / "qlora.yaml"), Catalog.load(), today=TODAY).render():
+    lab = Lab.load(ROOT / "labs" / "qlora.yaml")
+    for part in plan(lab, offered(Catalog.load(), "llm-2026", ROOT), today=TODAY).render():
         console.print(part)
     console.file.close()
     lines = [line.rstrip() for line in console.export_text().splitlines()]

@@ -14,7 +14,7 @@ from clusterlab.catalog import Catalog
 from clusterlab.lab import lab_paths
 from clusterlab.offers import UNBILLED
 from clusterlab.tags import Tags
-from tests.clusterlab.conftest import LAB, ROOT, Apply, refused
+from tests.clusterlab.conftest import LAB, ROOT, Apply, refused, spoil
 
 pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
 
@@ -43,7 +43,7 @@ def written(task: Any) -> Any:
 
 def test_every_alternative_carries_all_tags_and_the_node_is_told(apply: Apply) -> None:
     task = apply()
-    assert len(list(task.resources)) == 2
+    assert len(list(task.resources)) == 3
     tags = tags_of(task)
     assert (tags.course, tags.lab, tags.student, tags.team) == ("llm-2026", "toy", "ana", None)
     assert tags.run
@@ -99,6 +99,29 @@ def test_runs_go_to_the_bucket_of_the_course(apply: Apply, monkeypatch: pytest.M
 def test_an_alternative_that_the_cloud_has_at_no_known_price_is_dropped(apply: Apply) -> None:
     task = apply(resources=resources(accelerators={"L4": 1, "A100": 1}, infra="aws"))
     assert [one.accelerators for one in task.resources] == [{"L4": 1}]
+
+
+def places(task: Any) -> set[tuple[str, str, str]]:
+    return {(str(one.cloud), one.region, *one.accelerators) for one in task.resources}
+
+
+def test_a_task_goes_only_where_its_class_may_be(apply: Apply) -> None:
+    here = ("AWS", "us-east-1")
+    assert places(apply()) == {(*here, "L4"), (*here, "A10G"), ("GCP", "us-east1", "L4")}
+    assert places(apply(resources=resources(infra="aws"))) == {(*here, "L4"), (*here, "A10G")}
+
+
+def test_a_task_of_a_course_without_a_class_goes_wherever_there_is_a_price(apply: Apply) -> None:
+    labels = {"course": "llm-2025", "lab": "toy"}
+    found = places(apply(resources=resources(labels=labels, accelerators="L4")))
+    offering = Catalog.load().machines(accelerator="L4", count=1)
+    assert {(cloud.lower(), region) for cloud, region, _ in found} == {(row.cloud, row.region) for row in offering}
+
+
+def test_a_class_that_cannot_be_read_refuses(sky: Any, apply: Apply, house: Path) -> None:
+    spoil(house / "clusters" / "llm-2026.yaml", "aws/us-east-1", "moon")
+    [problem] = refused(sky, apply)
+    assert problem.startswith(f"{house}/clusters/llm-2026.yaml: infra: moon: not in the catalog; allowed: aws/us-east")
 
 
 LABELS = {"course": "llm-2026", "lab": "toy"}

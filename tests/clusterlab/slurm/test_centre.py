@@ -8,6 +8,7 @@ import yaml
 
 from clusterlab.catalog import Catalog
 from clusterlab.errors import InputError
+from clusterlab.infra import within
 from clusterlab.slurm import centre as module
 from clusterlab.slurm.centre import Centre
 from tests.clusterlab.conftest import ROOT, spoil
@@ -35,8 +36,17 @@ def faults(path: Path) -> str:
 def test_a_centre_reads_its_prices_from_the_catalog_or_from_its_own_file(file: Path) -> None:
     spoil(file, "A100: catalog", "A100: 1.25")
     rates = load(file).usd_per_hour
-    cheapest = min(row.on_demand_usd or Decimal(99) for row in Catalog.load().machines(accelerator="L4", count=1))
+    here = within(Catalog.load(), rates.infra, path="infra")
+    cheapest = min(row.on_demand_usd or Decimal(99) for row in here.machines(accelerator="L4", count=1))
     assert rates.accelerators == {"L4": cheapest, "A100": Decimal("1.25")}
+
+
+def test_a_price_of_the_catalog_is_that_of_the_places_that_are_named(file: Path) -> None:
+    spoil(file, "infra: [aws/us-east-1, gcp/us-east1]", "infra: [aws/us-east-1]")
+    spoil(file, "    A100: catalog\n", "")
+    assert load(file).usd_per_hour.accelerators == {"L4": Decimal("0.8048")}
+    spoil(file, "aws/us-east-1", "aws/moon-1")
+    assert faults(file).startswith("usd_per_hour.infra: aws/moon-1: not in the catalog; allowed: aws/us-east-1")
 
 
 def test_all_faults_are_reported_at_once(file: Path) -> None:
