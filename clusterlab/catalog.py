@@ -2,11 +2,14 @@
 
 One row is one price: of a `machine` per hour, of a `disk` per GB and month, of `egress` to the internet per GB. A price
 that is not known is left empty there and is None here, never 0. `as_of` is the day on which the source showed the
-price; it is empty only for this machine, which costs nothing by definition.
+price; it is empty for a row without one, and for this machine, which costs nothing by definition.
 
-`accelerator_peak_tflops` is of dense 16-bit matrices on the tensor cores, by NVIDIA's data sheets: T4 65, A10G 70, L4
-121 (242 with sparsity), L40S 362 (733), A100 312 (624), H100 SXM 989 (1979). `network_gbps` is a machine's line rate,
-by the tables of AWS (EC2 instance types: "up to" for the small ones) and of GCP (GPU machine types).
+`accelerator_peak_tflops` is of dense 16-bit matrices on the tensor cores, by NVIDIA's data sheets: T4 65, A10 125,
+A10G 70, L4 121 (242 with sparsity), L40S 362 (733), A100 312 (624), H100 and H200 SXM 989 (1979).
+`accelerator_gb_per_second` is of its memory, by the same sheets: T4 320, A10 and A10G 600, L4 300, L40S 864, A100 1555,
+with 80 GB 2039 (SXM) or 1935 (PCIe), H100 SXM 3350, H200 4800. `network_gbps` is a machine's line rate, by the tables
+of AWS (EC2 instance types: "up to" for the small ones), of Google Cloud (machine types) and of Azure (VM sizes, its
+InfiniBand where it has that).
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ COLUMNS = (
     "accelerator_count",
     "accelerator_memory_gib",
     "accelerator_peak_tflops",
+    "accelerator_gb_per_second",
     "vcpus",
     "memory_gib",
     "network_gbps",
@@ -49,15 +53,19 @@ COLUMNS = (
 
 DEVICES = {
     "T4": re.compile(r"(Tesla|NVIDIA) T4"),
+    "A10": re.compile(r"NVIDIA A10"),
     "A10G": re.compile(r"NVIDIA A10G"),
     "L4": re.compile(r"NVIDIA L4"),
     "L40S": re.compile(r"NVIDIA L40S"),
     "A100": re.compile(r"(NVIDIA )?A100[- ](SXM4|PCIE|PCIe)[- ]40GB"),
     "A100-80GB": re.compile(r"(NVIDIA )?A100([- ]SXM4-80GB|-PCIE-80GB| 80GB PCIe)"),
-    "H100": re.compile(r"NVIDIA (H100 80GB HBM3|H200)"),
+    "A100-80GB-SXM": re.compile(r"(NVIDIA )?A100[- ]SXM4-80GB"),
+    "H100": re.compile(r"NVIDIA H100 80GB HBM3"),
+    "H100-SXM": re.compile(r"NVIDIA H100 80GB HBM3"),
+    "H200": re.compile(r"NVIDIA H200"),
 }
-"""What `torch.cuda.get_device_name()` calls what computes as fast as they do: an H200 is an H100 with more memory; the
-H100's PCIe and NVL boards are slower, and none of these."""
+"""What `torch.cuda.get_device_name()` calls them. Some clouds have a name of their own for the SXM board; the H100's
+PCIe and NVL boards are slower than it, and none of these."""
 
 T = TypeVar("T")
 
@@ -88,6 +96,8 @@ class Row:
     accelerator_memory_gib: Decimal | None
     accelerator_peak_tflops: Decimal | None
     """Of one accelerator, in 10^12 floating-point operations a second: dense, 16 bits, tensor cores."""
+    accelerator_gb_per_second: Decimal | None
+    """Between one accelerator and its memory, in 10^9 bytes a second."""
     vcpus: Decimal | None
     memory_gib: Decimal | None
     network_gbps: Decimal | None
@@ -226,7 +236,7 @@ def _row(cells: _Cells) -> Row:
     cloud = cells.need("cloud", "a cloud by SkyPilot's name, or local")
     if cells.need("unit", UNITS[kind]) not in ("", UNITS[kind]):
         cells.complain("unit", f"{cells.values['unit']!r}; allowed: {UNITS[kind]}")
-    if cloud != LOCAL:
+    if cloud != LOCAL and (cells.text("on_demand_usd") or cells.text("spot_usd")):
         cells.need("as_of", "the day on which the source showed the price")
     if None in cells.values:
         cells.complain("", f"more cells than columns; allowed: {len(COLUMNS)}")
@@ -239,6 +249,7 @@ def _row(cells: _Cells) -> Row:
         accelerator_count=cells.read("accelerator_count", int, "a whole number") or 0,
         accelerator_memory_gib=cells.number("accelerator_memory_gib"),
         accelerator_peak_tflops=cells.number("accelerator_peak_tflops"),
+        accelerator_gb_per_second=cells.number("accelerator_gb_per_second"),
         vcpus=cells.number("vcpus"),
         memory_gib=cells.number("memory_gib"),
         network_gbps=cells.number("network_gbps"),

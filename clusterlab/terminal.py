@@ -14,6 +14,15 @@ Labs = Annotated[
     list[Path] | None,
     typer.Argument(metavar="[LAB]...", help="Lab files; all of labs/ where none is given.", show_default=False),
 ]
+Infras = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--infra",
+        metavar="CLOUD[/REGION]",
+        help="Where machines may be, such as lambda or aws/us-west-2; may be repeated.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
 

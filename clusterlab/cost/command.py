@@ -6,25 +6,13 @@ clusterlab plan labs/qlora.yaml --infra aws/us-east-1
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from clusterlab.terminal import Json, Labs, print_json, terminal
+from clusterlab.terminal import Infras, Json, Labs, print_json, terminal
 
 if TYPE_CHECKING:
     from clusterlab.catalog import Catalog
     from clusterlab.lab import Lab
-
-Infras = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--infra",
-        metavar="CLOUD[/REGION]",
-        help="Where machines may be, in place of what the class of a lab says; may be repeated.",
-        show_default=False,
-    ),
-]
 
 
 def plan(labs: Labs = None, infra: Infras = None, json: Json = False) -> None:

@@ -11,10 +11,13 @@ FLOAT32_SHARE = 0.5
 """Of the 16-bit peak, in float32 through TF32 (NVIDIA's data sheets). A T4 has no TF32 and is slower than this."""
 LINK_SHARE = 0.8
 """Of a link's line rate that collectives reach: an assumption; `labs/allreduce.yaml` measures it."""
-GPU_LINK_GB_PER_SECOND = {"A100": 300, "A100-80GB": 300, "H100": 450, "T4": 16, "A10G": 32, "L4": 32, "L40S": 32}
+_PCIE_3, _PCIE_4, _PCIE_5 = 16, 32, 64
+_ON_PCIE = {"T4": _PCIE_3, "A10": _PCIE_4, "A10G": _PCIE_4, "L4": _PCIE_4, "L40S": _PCIE_4}
+_A100, _H100 = ("A100", "A100-80GB", "A100-80GB-SXM"), ("H100", "H100-SXM", "H200")
+GPU_LINK_GB_PER_SECOND = _ON_PCIE | dict.fromkeys(_A100, 300) | dict.fromkeys(_H100, 450)
 """Between the GPUs of a machine, one way: NVLink (A100 600 both ways, H100 900), or PCIe 3.0 x16 (T4) or 4.0 x16, by
 NVIDIA's data sheets."""
-PCIE_GB_PER_SECOND = {"A100": 32, "A100-80GB": 32, "H100": 64, "T4": 16, "A10G": 32, "L4": 32, "L40S": 32}
+PCIE_GB_PER_SECOND = _ON_PCIE | dict.fromkeys(_A100, _PCIE_4) | dict.fromkeys(_H100, _PCIE_5)
 """Between a GPU and its host, one way: PCIe 3.0, 4.0 or 5.0 x16, by the same sheets."""
 HOST_MEMORY_GB_PER_SECOND = 100
 """Through which Adam on the CPU reads and writes its states: an assumption, half of eight channels of DDR4-3200."""

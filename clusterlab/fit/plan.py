@@ -136,7 +136,7 @@ def plan(training: Training, catalog: Catalog, *, accelerator: str, num_gpus: in
 def _machines(catalog: Catalog, accelerator: str, num_gpus: int) -> list[Machines]:
     if num_gpus < 1:
         raise InputError(Problem(path="--gpus", message=f"{num_gpus}; allowed: 1 or more"))
-    rows = catalog.with_accelerator(accelerator)
+    rows = _cheapest_of_each(catalog.with_accelerator(accelerator))
     if not rows:
         raise InputError(Problem(path="--accelerator", message=_no_accelerator(accelerator, catalog.accelerators())))
     found = []
@@ -149,6 +149,20 @@ def _machines(catalog: Catalog, accelerator: str, num_gpus: int) -> list[Machine
         message = f"{num_gpus}; a machine has {sizes} {accelerator}; allowed: fewer, or a multiple"
         raise InputError(Problem(path="--gpus", message=message))
     return found
+
+
+def _cheapest_of_each(rows: Iterable[Row]) -> list[Row]:
+    """Each kind of machine once, in the region where it costs least: what fits it does not depend on where it is."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        other = found.get(str(row))
+        if other is None or _cost(row) < _cost(other):
+            found[str(row)] = row
+    return list(found.values())
+
+
+def _cost(row: Row) -> tuple[bool, Decimal]:
+    return row.on_demand_usd is None, row.on_demand_usd or Decimal(0)
 
 
 def _no_accelerator(name: str, known: Iterable[str]) -> str:
@@ -176,6 +190,7 @@ def _choice_json(choice: Choice) -> dict[str, Any]:
         "pipeline_parallel": strategy.pipeline_parallel,
         "recompute": strategy.recompute,
         "machine": str(choice.machines.row),
+        "region": choice.machines.row.region,
         "num_nodes": choice.machines.count,
         "bytes_per_gpu": choice.footprint.parts | {"total": choice.footprint.gpu},
         "host_bytes_per_gpu": choice.footprint.host,

@@ -81,7 +81,8 @@ def _parts_table(choices: list[Choice]) -> Table:
 def _title(machines: Machines) -> str:
     row, usd = machines.row, machines.usd_per_hour
     price = "its price is not known" if usd is None else f"{dollars(usd)} USD an hour, on demand, as of {row.as_of}"
-    return f"{machines}: {row.accelerator_memory_gib} GiB a GPU, {row.memory_gib} GiB a host; {price}"
+    memory = f"{row.accelerator_memory_gib} GiB a GPU, {row.memory_gib} GiB a host"
+    return f"{machines.count} x {row.placed}: {memory}; {price}"
 
 
 def _verdict(plan: FitPlan) -> Text:

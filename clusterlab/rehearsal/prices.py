@@ -19,6 +19,8 @@ ZONES = {
     "us-east-1": ("use1-az1", "use1-az2"),
     "us-east-2": ("use2-az1", "use2-az2"),
     "us-west-2": ("usw2-az1", "usw2-az2"),
+    "eu-west-1": ("euw1-az1", "euw1-az2"),
+    "eu-central-1": ("euc1-az2", "euc1-az3"),
 }
 """By region, the ids of two of its zones, so that one can be full: ids, which mean the same zone in every account."""
 IMAGE_TAGS = ("skypilot:custom-cpu-ubuntu", "skypilot:custom-gpu-ubuntu", "skypilot:custom-gpu-ubuntu-cuda13")

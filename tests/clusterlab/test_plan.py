@@ -53,6 +53,7 @@ def row(name: str, usd: str | None, *, kind: Kind = Kind.MACHINE, cloud: str = "
         accelerator_count=1 if machine and accelerator else 0,
         accelerator_memory_gib=None,
         accelerator_peak_tflops=None,
+        accelerator_gb_per_second=None,
         vcpus=Decimal(4),
         memory_gib=Decimal(16),
         network_gbps=None,

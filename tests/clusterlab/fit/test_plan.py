@@ -18,8 +18,10 @@ from clusterlab.fit.plan import FitPlan, plan
 from clusterlab.fit.shapes import SHAPES
 from clusterlab.fit.strategies import Training
 from clusterlab.fit.table import render
+from clusterlab.infra import Infra, within
 
-CATALOG = Catalog.load()
+INFRA = [Infra.parse(place, path="infra") for place in ("aws/us-east-1", "gcp/us-east1")]
+CATALOG = within(Catalog.load(), INFRA, path="infra")
 
 
 def planned(
@@ -81,8 +83,19 @@ def test_the_price_is_that_of_all_machines_over_the_tokens_of_an_hour() -> None:
 
 
 def test_a_machine_with_more_gpus_is_paid_for_whole() -> None:
-    (machines,) = {each.machines for each in planned(gpus=2, accelerator="H100").choices}
-    assert (machines.count, machines.gpus_per_node, machines.usd_per_hour) == (1, 2, Decimal("55.04"))
+    (machines,) = {each.machines for each in planned(gpus=2, accelerator="H200").choices}
+    assert (machines.count, machines.gpus_per_node, machines.usd_per_hour) == (1, 2, Decimal("63.296"))
+
+
+def test_a_kind_of_machine_is_planned_once_where_it_costs_least() -> None:
+    (machines,) = {each.machines for each in planned(accelerator="L40S", catalog=Catalog.load()).choices[:1]}
+    rows = [row for row in Catalog.load().with_accelerator("L40S") if str(row) == str(machines.row)]
+    assert len(rows) > 1
+    assert machines.row.on_demand_usd == min(row.on_demand_usd or Decimal(999) for row in rows)
+    everywhere = planned(accelerator="L40S", catalog=Catalog.load())
+    assert len({str(each.machines.row) for each in everywhere.choices}) == len(
+        {each.machines for each in everywhere.choices}
+    )
 
 
 def test_an_unknown_price_is_unknown_and_comes_after_the_known() -> None:
@@ -109,7 +122,7 @@ def test_nothing_fits_names_the_one_that_lacks_least() -> None:
 
 REFUSED = {
     "no gpu": ({"gpus": 0}, "--gpus: 0; allowed: 1 or more"),
-    "odd number": ({"gpus": 12, "accelerator": "H100"}, "--gpus: 12; a machine has 8 H100; allowed: fewer"),
+    "odd number": ({"gpus": 12, "accelerator": "H200"}, "--gpus: 12; a machine has 8 H200; allowed: fewer"),
     "accelerator": (
         {"accelerator": "h100"},
         "--accelerator: the catalog has no 'h100'; did you mean H100? allowed: T4",
@@ -147,7 +160,8 @@ def fit(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_the_command_prints_the_choices_as_json_in_order() -> None:
-    code, out, _ = fit("--model", "llama-2-7b", "--gpus", "8", "--accelerator", "A100-80GB", "--json")
+    places = [option for place in INFRA for option in ("--infra", str(place))]
+    code, out, _ = fit("--model", "llama-2-7b", "--gpus", "8", "--accelerator", "A100-80GB", *places, "--json")
     document = json.loads(out)
     assert (code, document["fits"], document["num_parameters"]) == (0, True, 6_738_415_616)
     expected = [f"{each.usd_per_million_tokens:.4f}" for each in planned().choices]

@@ -47,7 +47,7 @@ def test_a_scale_that_does_not_fit_is_named_with_the_parts_and_what_would(taking
     parts = "weights 40.0, optimizer 40.0, activations 1.0, reserve 2.0"
     assert faults(taking) == [
         f"labs/toy.expected.yaml: scales.full.machine: {name}:1 has 24 GiB per GPU, the job needs 83.0 GiB per GPU "
-        f"({parts}); would fit: A100:8, A100-80GB:8, H100:8"
+        f"({parts}); would fit: A10G:4, L4:4, L40S:4, A100:8, A100-80GB:8, H100:8, H200:8"
         for name in ("L4", "A10G")
     ]
 
@@ -69,7 +69,7 @@ def test_a_number_of_gpus_that_the_job_refuses_is_a_fault_and_no_suggestion(hous
     spoil(LAB, "name: toy\n", "name: toy\nnum_nodes: 7\n")
     found = faults(house)
     assert len(found) == 4
-    assert "7 x L4:1: 7 GPUs; allowed: any other number; would fit: A100:8" in found[0]
+    assert "7 x L4:1: 7 GPUs; allowed: any other number; would fit: T4:4, " in found[0]
     assert "A100:1" not in found[0]
 
 

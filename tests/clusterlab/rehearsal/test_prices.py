@@ -16,7 +16,9 @@ from clusterlab.errors import InputError
 from clusterlab.rehearsal.prices import IMAGE_ID, write_skypilot_catalog
 
 CATALOG = Catalog.load()
-MACHINES = [row for row in CATALOG.rows if row.kind is Kind.MACHINE and row.cloud == "aws"]
+MACHINES = [
+    row for row in CATALOG.rows if (row.kind, row.cloud) == (Kind.MACHINE, "aws") and row.on_demand_usd is not None
+]
 
 ASK = """
 import json, sys
@@ -24,15 +26,16 @@ from sky import catalog
 from sky.utils import accelerator_registry, resources_utils
 asked = {}
 for name, region in json.loads(sys.argv[1]):
-    spot = catalog.get_region_zones_for_instance_type(name, use_spot=True, clouds="aws")
-    asked[name] = {
+    spot = [each for each in catalog.get_region_zones_for_instance_type(name, use_spot=True, clouds="aws")
+            if each.name == region]
+    asked[f"{name} {region}"] = {
         "usd": catalog.get_hourly_cost(name, False, region, None, clouds="aws"),
         "spot_usd": catalog.get_hourly_cost(name, True, region, None, clouds="aws") if spot else None,
         "size": catalog.get_vcpus_mem_from_instance_type(name, clouds="aws"),
         "accelerators": catalog.get_accelerators_from_instance_type(name, clouds="aws"),
-        "zones": [zone.name for region in catalog.get_region_zones_for_instance_type(name, False, clouds="aws")
-                  for zone in region.zones],
-        "spot_zones": [zone.name for region in spot for zone in region.zones],
+        "zones": [zone.name for each in catalog.get_region_zones_for_instance_type(name, False, clouds="aws")
+                  if each.name == region for zone in each.zones],
+        "spot_zones": [zone.name for each in spot for zone in each.zones],
     }
 tags = ("skypilot:custom-cpu-ubuntu", "skypilot:custom-gpu-ubuntu-cuda13")
 images = {tag: catalog.get_image_id_from_tag(tag, region, clouds="aws") for tag in tags}
@@ -61,9 +64,9 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("row", MACHINES, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", MACHINES, ids=lambda row: f"{row.name} {row.region}")
 def test_skypilot_reads_each_machine_as_our_catalog_has_it(read: dict[str, Any], row: Row) -> None:
-    machine = read["machines"][row.name]
+    machine = read["machines"][f"{row.name} {row.region}"]
     assert Decimal(str(machine["usd"])) == row.on_demand_usd
     assert Decimal(str(machine["spot_usd"])) == (row.on_demand_usd if row.spot_usd is None else row.spot_usd)
     assert machine["size"] == [row.vcpus, row.memory_gib]
@@ -78,7 +81,7 @@ def test_a_spot_price_that_is_unknown_counts_as_its_upper_bound(read: dict[str, 
     unknown = [row for row in MACHINES if row.spot_usd is None]
     assert unknown
     for row in unknown:
-        assert read["machines"][row.name]["spot_usd"] == float(row.on_demand_usd or 0)
+        assert read["machines"][f"{row.name} {row.region}"]["spot_usd"] == float(row.on_demand_usd or 0)
 
 
 def test_cpu_and_gpu_machines_boot_the_image_that_is_given(read: dict[str, Any]) -> None:
@@ -86,7 +89,7 @@ def test_cpu_and_gpu_machines_boot_the_image_that_is_given(read: dict[str, Any])
 
 
 def test_an_accelerator_can_be_asked_for_by_its_memory(read: dict[str, Any]) -> None:
-    assert read["at_least_40"] == ["A100", "A100-80GB", "H100", "L40S"]
+    assert read["at_least_40"] == ["A100", "A100-80GB", "H100", "H200", "L40S"]
 
 
 def one_machine(**changes: Any) -> Catalog:
