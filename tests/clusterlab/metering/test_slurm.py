@@ -28,7 +28,7 @@ RECORD = (
 @pytest.fixture
 def centre() -> Centre:
     known = Centre.load(Path(__file__).parents[3] / "clusters" / "slurm.yaml", Catalog.load())
-    rates = Rates(cpu=Decimal("0.01"), memory_gib=Decimal("0.001"), accelerators={"L4": Decimal("0.5")})
+    rates = Rates(cpu=Decimal("0.01"), memory_gib=Decimal("0.001"), infra=(), accelerators={"L4": Decimal("0.5")})
     return replace(known, name="centre", usd_per_hour=rates)
 
 
