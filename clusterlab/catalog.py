@@ -113,6 +113,11 @@ class Row:
         return self.spot_usd if spot else self.on_demand_usd
 
     @property
+    def unit(self) -> str:
+        """Of which the price is."""
+        return UNITS[self.kind]
+
+    @property
     def placed(self) -> str:
         """Its name with its region, which is part of a price."""
         return f"{self} in {self.region}" if self.region else str(self)

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from clusterlab import __version__
 from clusterlab.bill.command import bill
 from clusterlab.config import Scale
+from clusterlab.cost.catalog_command import catalog
 from clusterlab.cost.command import offered_to, plan
 from clusterlab.errors import EXIT_CODES, EXIT_INTERRUPTED, ClusterlabError, InputError, Problem
 from clusterlab.fit.command import fit
@@ -177,6 +178,7 @@ app.command()(rehearse)
 app.command()(meter)
 app.add_typer(budget, name="budget")
 app.add_typer(bill, name="bill")
+app.add_typer(catalog, name="catalog")
 
 
 @app.command()
@@ -225,8 +227,8 @@ def _planned_at_single(lab: Lab) -> str | None:
     from clusterlab.plan import dollars
     from clusterlab.plan import plan as plan_lab
 
-    catalog = offered_to(lab, Catalog.load(), [])
-    estimate = plan_lab(lab, catalog, today=datetime.now(UTC).date()).at(Scale.SINGLE)
+    prices = offered_to(lab, Catalog.load(), [])
+    estimate = plan_lab(lab, prices, today=datetime.now(UTC).date()).at(Scale.SINGLE)
     return dollars(estimate.expected.usd) if estimate else None
 
 
