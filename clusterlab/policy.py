@@ -13,8 +13,8 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,16 @@ from clusterlab.errors import ClusterlabError, InputError, Problem
 from clusterlab.gate import reserve
 from clusterlab.job import Job
 from clusterlab.lab import SUBMIT
+from clusterlab.lease import granted_lease, parse_lease
 from clusterlab.offers import PLACES, asked_for, clouds, machines_of, placed, priced, unbilled, wanted
 from clusterlab.rules import COURSE_LABELS
 from clusterlab.tags import LABEL, LABEL_RULE, LEASE_FORMAT, Tags
 
 STUDENT_VARIABLE = "CLUSTERLAB_STUDENT"
 TEAM_VARIABLE = "CLUSTERLAB_TEAM"
-LEASE_VARIABLE = "CLUSTERLAB_LEASE_HOURS"
 BUCKET_VARIABLE = "CLUSTERLAB_BUCKET"
 """The variables of who launches; `CLUSTERLAB_BUCKET` is the bare name of the course's S3 bucket."""
 
-LEASE_HOURS = "12"
 MAX_IDLE_MINUTES = 60
 MOUNT = "/course"
 """Where a node finds the course's bucket."""
@@ -138,13 +137,13 @@ def _illegal_labels(task: sky.Task, now: datetime) -> Iterator[tuple[str, str]]:
 
 def _lengthened(lease: str, now: datetime) -> Iterator[tuple[str, str]]:
     """A lease that somebody wrote is never longer than the one that the policy would give."""
-    last = (now + _lease()).strftime(LEASE_FORMAT)
-    try:
-        until = datetime.strptime(lease, LEASE_FORMAT).replace(tzinfo=UTC)
-    except ValueError:
-        until = None
-    if until is None or until > now + _lease():
-        yield "resources.labels.lease-until", f"{lease!r}; allowed: such as {last}, and no later, or no such label"
+    last = now + granted_lease()
+    until = parse_lease(lease)
+    if until is None or until > last:
+        yield (
+            "resources.labels.lease-until",
+            f"{lease!r}; allowed: such as {last.strftime(LEASE_FORMAT)}, and no later, or no such label",
+        )
 
 
 def _stays_idle(resources: sky.Resources) -> Iterator[tuple[str, str]]:
@@ -238,7 +237,7 @@ def _tags(given: dict[str, str], user: Any, now: datetime, *, leased: bool) -> T
         student=given.get("student") or _student(user),
         team=given.get("team") or os.environ.get(TEAM_VARIABLE) or None,
         run=given.get("run") or secrets.token_hex(6),
-        lease_until=given.get("lease-until") or (now + _lease()).strftime(LEASE_FORMAT) if leased else None,
+        lease_until=given.get("lease-until") or (now + granted_lease()).strftime(LEASE_FORMAT) if leased else None,
     )
 
 
@@ -253,17 +252,6 @@ def _student(user: Any) -> str:
         message = "not set, and this user has no name; allowed: the student's name as a label"
         raise InputError(Problem(path=STUDENT_VARIABLE, message=message)) from error
     return re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:63].strip("_-")
-
-
-def _lease() -> timedelta:
-    text = os.environ.get(LEASE_VARIABLE) or LEASE_HOURS
-    try:
-        hours = Decimal(text)
-    except InvalidOperation:
-        hours = Decimal(0)
-    if not hours.is_finite() or not 0 < hours <= 24 * 365:
-        raise InputError(Problem(path=LEASE_VARIABLE, message=f"{text!r}; allowed: hours above 0, such as 12"))
-    return timedelta(hours=float(hours))
 
 
 def _usd_per_hour(task: sky.Task, catalog: Catalog) -> Decimal | None:
