@@ -20,6 +20,7 @@ from clusterlab.errors import EXIT_CODES, EXIT_INTERRUPTED, ClusterlabError, Inp
 from clusterlab.fit.command import fit
 from clusterlab.ledger.command import budget
 from clusterlab.metering.command import meter
+from clusterlab.reaper.command import reap
 from clusterlab.rehearsal.command import rehearse
 from clusterlab.terminal import Json, Labs, print_json, terminal
 
@@ -174,8 +175,9 @@ def report(runs: Runs = None, json: Json = False) -> None:
         raise typer.Exit(ClusterlabError.exit_code)
 
 
-app.command()(rehearse)
 app.command()(meter)
+app.command()(reap)
+app.command()(rehearse)
 app.add_typer(budget, name="budget")
 app.add_typer(bill, name="bill")
 app.add_typer(catalog, name="catalog")
