@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from clusterlab.reaper.resource import BY_THE_HOUR, ENDING, Kind, Resource
 from clusterlab.rehearsal.prices import ZONES
+from clusterlab.rehearsal.steps import StepError
 
 VPC = "clusterlab"
 NODE_ROLE = "clusterlab-node"
@@ -18,26 +19,8 @@ SECURITY_GROUP = "clusterlab-nodes"
 """SkyPilot would make one at the first launch of a region, and of several launches at once some fail at that."""
 BUCKET = "clusterlab-runs"
 NETWORK = "10.77.0.0/16"
-FREE_STATES = {"terminated", "shutting-down"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Billed:
-    """One thing in the account that costs money while it is there."""
-
-    kind: str
-    """`instance`, `volume` or `address`."""
-    id: str
-    shape: str
-    """Type of an instance, GB of a volume."""
-    state: str
-    tags: dict[str, str]
-    zone: str = ""
-    public_ip: str = ""
-    spot: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.id} ({self.shape}, {self.state})"
+LEFT = (*BY_THE_HOUR, Kind.LAUNCH_TEMPLATE, Kind.LOAD_BALANCER, Kind.FILE_SYSTEM, Kind.UPLOAD)
+"""What must not be left; the emulated account begins with images, snapshots and a security group."""
 
 
 def seed() -> None:
@@ -60,19 +43,33 @@ def seed() -> None:
     boto3.client("s3").create_bucket(Bucket=BUCKET)
 
 
-def billed() -> list[Billed]:
-    """All that is in the account and costs money by the hour: machines, disks, reserved addresses."""
-    import boto3
+def billed(kinds: Iterable[Kind] = BY_THE_HOUR) -> list[Resource]:
+    """All that is in the account and costs money by the hour, or all of other kinds, by the reaper's own scan.
 
-    ec2 = boto3.client("ec2")
-    return [*_instances(ec2), *_volumes(ec2), *_addresses(ec2)]
+    Raises:
+        StepError: the account cannot be looked at.
+    """
+    from clusterlab.reaper.cloud import Cloud
+    from clusterlab.reaper.listing import Question
+    from clusterlab.reaper.scan import scan
+
+    cloud = Cloud()
+    found = scan(cloud, [cloud.home], Question(courses=None), kinds=kinds)
+    if found.failed:
+        raise StepError("; ".join(map(str, found.failed)))
+    return [each for each in found.resources if each.state != ENDING]
 
 
-def launched() -> list[Billed]:
+def launched() -> list[Resource]:
     """Every machine that there is or was, those that have ended too."""
     import boto3
 
-    return list(_instances(boto3.client("ec2"), ended=True))
+    from clusterlab.reaper.listing import instance_of
+
+    ec2 = boto3.client("ec2")
+    pages = ec2.get_paginator("describe_instances").paginate()
+    reservations = (reservation for page in pages for reservation in page["Reservations"])
+    return [instance_of(each, ec2.meta.region_name) for found in reservations for each in found["Instances"]]
 
 
 def preempt(instance_id: str) -> None:
@@ -80,50 +77,6 @@ def preempt(instance_id: str) -> None:
     import boto3
 
     boto3.client("ec2").terminate_instances(InstanceIds=[instance_id])
-
-
-def _instances(ec2: Any, *, ended: bool = False) -> Iterable[Billed]:
-    for page in ec2.get_paginator("describe_instances").paginate():
-        for reservation in page["Reservations"]:
-            for instance in reservation["Instances"]:
-                if ended or instance["State"]["Name"] not in FREE_STATES:
-                    yield Billed(
-                        kind="instance",
-                        id=instance["InstanceId"],
-                        shape=instance["InstanceType"],
-                        state=instance["State"]["Name"],
-                        tags=_tags(instance),
-                        zone=instance["Placement"]["AvailabilityZone"],
-                        public_ip=instance.get("PublicIpAddress", ""),
-                        spot=instance.get("InstanceLifecycle") == "spot",
-                    )
-
-
-def _volumes(ec2: Any) -> Iterable[Billed]:
-    for page in ec2.get_paginator("describe_volumes").paginate():
-        for volume in page["Volumes"]:
-            yield Billed(
-                kind="volume",
-                id=volume["VolumeId"],
-                shape=f"{volume['Size']} GB",
-                state=volume["State"],
-                tags=_tags(volume),
-            )
-
-
-def _addresses(ec2: Any) -> Iterable[Billed]:
-    for address in ec2.describe_addresses()["Addresses"]:
-        yield Billed(
-            kind="address",
-            id=address["AllocationId"],
-            shape=address["PublicIp"],
-            state="allocated",
-            tags=_tags(address),
-        )
-
-
-def _tags(described: dict[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
 
 
 def _make_security_group(ec2: Any, vpc: str) -> None:

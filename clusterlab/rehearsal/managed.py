@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from clusterlab.reaper.resource import Resource
 from clusterlab.rehearsal import account
 from clusterlab.rehearsal.client import processes
 from clusterlab.rehearsal.faults import Fault
@@ -67,8 +68,8 @@ def rehearse_managed_job(scene: Scene, cluster: Cluster, fault: Fault) -> None:
         step.notes.append(check_nothing_left())
 
 
-def _machine(scene: Scene) -> account.Billed:
-    def running() -> list[account.Billed]:
+def _machine(scene: Scene) -> Resource:
+    def running() -> list[Resource]:
         return [each for each in account.billed() if each.kind == "instance"]
 
     _wait("a machine", running, LAUNCH_SECONDS, scene)
@@ -78,7 +79,7 @@ def _machine(scene: Scene) -> account.Billed:
     return machine
 
 
-def _preempt(machine: account.Billed) -> str:
+def _preempt(machine: Resource) -> str:
     account.preempt(machine.id)
     return f"{machine.id} taken back"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clusterlab.catalog import Catalog, Row
 from clusterlab.lab import Lab
+from clusterlab.reaper.resource import Resource
 from clusterlab.rehearsal import account
 from clusterlab.rehearsal.client import COMMAND_SECONDS, SkyPilot
 from clusterlab.rehearsal.cloud import ENDPOINT, REGION, EmulatedCloud
@@ -184,14 +185,14 @@ def check_tags_of(labels: Mapping[str, str]) -> str:
         problems += [f"{thing}: no tag {key}" for key in ("run", "lease-until") if key not in thing.tags]
     if problems or not things:
         raise StepError("; ".join(problems) or "nothing is billed, though a cluster is up")
-    kinds = [thing.kind for thing in things]
+    kinds = [str(thing.kind) for thing in things]
     return (
         f"{kinds.count('instance')} instances, {kinds.count('volume')} volumes: course, lab, student, run, lease-until"
     )
 
 
 def check_machines(
-    scene: Scene, clusters: Sequence[Cluster], instances: Sequence[account.Billed], fault: Fault | None
+    scene: Scene, clusters: Sequence[Cluster], instances: Sequence[Resource], fault: Fault | None
 ) -> str:
     """Whether each machine that was launched has what the lab asks for, and none was launched twice.
 
@@ -225,10 +226,10 @@ def check_nothing_left() -> str:
     Raises:
         StepError: what is left.
     """
-    left = account.billed()
+    left = account.billed(account.LEFT)
     if left:
         raise StepError(f"left: {', '.join(map(str, left))}")
-    return f"0 instances, 0 volumes, 0 addresses; {len(account.launched())} instances ended"
+    return f"none of {', '.join(account.LEFT)}; {len(account.launched())} instances ended"
 
 
 def check_fault(scene: Scene, fault: Fault) -> str:
