@@ -26,6 +26,7 @@ from tests.bench.figure import CONTROL, ROOT, Figure
 from tests.bench.ledger import ledger
 from tests.bench.load import generator_cost, over_vllm_bench
 from tests.bench.parallel import ENGINES
+from tests.bench.reaper import reaper
 from tests.bench.rehearsals import rehearsals
 
 BIN = Path(sys.executable).parent
@@ -43,6 +44,7 @@ def main() -> None:
         "rehearsals": [rehearsals],
         "money": [ledger],
         "bill": [bills],
+        "reaper": [reaper],
     }
     for name in sys.argv[1:] or sections:
         _put(name, [figure for measure in sections[name] for figure in _measured(measure)])

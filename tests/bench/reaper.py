@@ -1,0 +1,159 @@
+"""Measure the reaper on an emulated EC2: machines swept and terminated, against bare boto3 in batches.
+
+python -m tests.bench reaper
+
+Runs where moto is, in `.venv/sky`; the cloud is moto's server on the loopback, emptied before each turn.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.bench.figure import CONTROL, ROOT, Figure
+
+NUM_MACHINES = 2000
+NUM_PAIRS = 3
+BATCH = 500
+REGION = "us-east-1"
+TAGS = {"course": "llm-2026", "lab": "qlora", "student": "ana", "run": "r1", "lease-until": "20260101t000000z"}
+
+
+def reaper() -> list[Figure]:
+    """The sweep that terminates a whole class, and bare boto3 that does no more than that, in turn."""
+    command = [str(CONTROL.with_name("python")), "-m", "tests.bench.reaper", str(NUM_MACHINES), str(NUM_PAIRS)]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return [Figure(**values) for values in json.loads(done.stdout.splitlines()[-1])]
+
+
+def main() -> None:
+    """Measure, and print the figures as JSON."""
+    from moto.server import ThreadedMotoServer
+
+    num_machines, num_pairs = map(int, sys.argv[1:])
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ |= {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    }
+    try:
+        print(json.dumps([_figure(num_machines, num_pairs)]))
+    finally:
+        server.stop()
+
+
+def _figure(num_machines: int, num_pairs: int) -> dict[str, Any]:
+    found = [(_swept(num_machines), _bare(num_machines)) for _ in range(num_pairs)]
+    ratios = [mine / theirs for mine, theirs in found]
+    ratio, seconds = statistics.median(ratios), statistics.median(mine for mine, _ in found)
+    pairs = f"{min(ratios):.2f} to {max(ratios):.2f} in {num_pairs} pairs; the sweep takes {seconds:.1f} s"
+    return {
+        "what": f"`clusterlab reap` of {num_machines:,} machines against bare boto3 in batches (emulated EC2)",
+        "measured": f"{ratio:.2f} ({pairs})",
+        "wanted": "at most 1.5",
+        "met": ratio <= 1.5,
+    }
+
+
+def _swept(num_machines: int) -> float:
+    """Seconds of the sweep whose turn it is to end them: every kind looked for, papers and proof written."""
+    from clusterlab.reaper.cloud import Cloud
+    from clusterlab.reaper.reap import Order, reap
+
+    _launch(num_machines)
+    with tempfile.TemporaryDirectory(prefix="reaper-") as folder:
+        keep, state, proof = (Path(folder) / f"{name}.json" for name in ("keep", "state", "proof"))
+        keep.write_text('{"keep": "nothing"}')
+        order = Order(
+            courses=["llm-2026"],
+            keep=str(keep),
+            state=str(state),
+            proof=str(proof),
+            yes=True,
+            regions=[REGION],
+            grace_hours=0,
+        )
+        reap(order, Cloud())
+        _an_hour_later(state)
+        began = time.perf_counter()
+        found = reap(order, Cloud())
+        seconds = time.perf_counter() - began
+    if not found.proven or sum(entry.resource.kind == "instance" for entry in found.entries) != num_machines:
+        raise RuntimeError(f"left: {[str(entry.resource) for entry in found.left[:5]]}; {found.faults[:5]}")
+    return seconds
+
+
+def _bare(num_machines: int) -> float:
+    """Seconds of the least that does it: list by tag in large pages, terminate in batches, list again."""
+    import boto3
+
+    _launch(num_machines)
+    began = time.perf_counter()
+    ec2 = boto3.session.Session().client("ec2")
+    ids = _listed(ec2)
+    for start in range(0, len(ids), BATCH):
+        ec2.terminate_instances(InstanceIds=ids[start : start + BATCH])
+    left = _listed(ec2)
+    seconds = time.perf_counter() - began
+    if left or len(ids) != num_machines:
+        raise RuntimeError(f"{len(ids)} were found, {len(left)} are left")
+    return seconds
+
+
+def _listed(ec2: Any) -> list[str]:
+    states = ["pending", "running", "shutting-down", "stopping", "stopped"]
+    filters = [{"Name": "tag:course", "Values": ["llm-2026"]}, {"Name": "instance-state-name", "Values": states}]
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=filters, PaginationConfig={"PageSize": 1000})
+    return [
+        each["InstanceId"]
+        for page in pages
+        for reservation in page["Reservations"]
+        for each in reservation["Instances"]
+    ]
+
+
+def _launch(num_machines: int) -> None:
+    """A new account with so many machines, whose disks end with them."""
+    import urllib.request
+
+    import boto3
+
+    reset = urllib.request.Request(f"{os.environ['AWS_ENDPOINT_URL']}/moto-api/reset", method="POST")
+    urllib.request.urlopen(reset).close()
+    ec2, tags = boto3.client("ec2"), [{"Key": key, "Value": value} for key, value in TAGS.items()]
+    for start in range(0, num_machines, BATCH):
+        count = min(BATCH, num_machines - start)
+        ec2.run_instances(
+            ImageId="ami-12c6146b",
+            InstanceType="t3.micro",
+            MinCount=count,
+            MaxCount=count,
+            BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 8, "DeleteOnTermination": True}}],
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}, {"ResourceType": "volume", "Tags": tags}],
+        )
+
+
+def _an_hour_later(state: Path) -> None:
+    """As if the first scan had been an hour ago."""
+    document = json.loads(state.read_text())
+    for sighting in document["sightings"].values():
+        sighting["over"] = (datetime.fromisoformat(sighting["over"]) - timedelta(hours=1)).isoformat()
+    state.write_text(json.dumps(document))
+
+
+if __name__ == "__main__":
+    main()
