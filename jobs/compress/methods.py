@@ -117,6 +117,8 @@ _GPTQMODEL: dict[str, Any] = {
     "output_multiple": 32,
     "libraries": (*TRANSFORMERS, "gptqmodel"),
 }
+# It looks for AWQ's clipping in batches of 64 outputs, and asserts that they are whole.
+_AWQ: dict[str, Any] = _GPTQMODEL | {"output_multiple": 64, "settings": {"awq": True, "symmetric": False}}
 _SMOOTHQUANT: dict[str, Any] = {
     "module": "jobs.compress.smoothquant",
     "environment": "compressor",
@@ -140,7 +142,6 @@ def _gguf(file_type: str, bits: int) -> Method:
     )
 
 
-# GPTQModel looks for AWQ's clipping in batches of 64 outputs.
 METHODS = {
     method.name: method
     for method in (
@@ -152,9 +153,7 @@ METHODS = {
         *_by_bits("GPTQ", "gptq", (4, 3), settings={"awq": False, "symmetric": False}, **_GPTQMODEL),
         # The one of GPTQ's that vLLM loads: its kernels know no zeros.
         *_by_bits("GPTQ, symmetric", "gptq_sym", (4,), settings={"awq": False, "symmetric": True}, **_GPTQMODEL),
-        *_by_bits(
-            "AWQ", "awq", (4, 3), settings={"awq": True, "symmetric": False}, **_GPTQMODEL | {"output_multiple": 64}
-        ),
+        *_by_bits("AWQ", "awq", (4, 3), **_AWQ),
         Method(name="smoothquant", family="SmoothQuant W8A8", bits=8, **_SMOOTHQUANT),
         *(_gguf(file_type, bits) for file_type, bits in (("Q8_0", 8), ("Q4_K_M", 4), ("Q2_K", 2))),
     )

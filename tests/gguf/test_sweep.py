@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from jobs.compress.setting import Setting
 from jobs.compress.sweep import Share, sweep
 from jobs.llm.bases import Base
 from jobs.quantize import Config, _setting
-from tests.jobs.compress.test_sweep import _ray  # noqa: F401
+from tests.sweeps import ray_of_two
 
 # The least and the most bits of the blocks that a type has, and the divergence in nats a token that it keeps below.
 KNOWN = {"gguf_q8_0": (8.5, 8.5, 1e-4), "gguf_q4_k_m": (4.5, 5.6, 5e-3), "gguf_q2_k": (2.6, 3.7, 0.05)}
@@ -30,10 +31,11 @@ def setting() -> Setting:
 
 
 @pytest.fixture(scope="module")
-def rows(python: str, setting: Setting, _ray: None) -> dict[str, Row]:  # noqa: F811
+def rows(python: str, setting: Setting, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Row]]:
     del python
     methods = [METHODS[name] for name in (UNQUANTIZED, *KNOWN)]
-    return {row.method: row for row in sweep(methods, setting, Share(cpus=1, gpus=0, seconds=600))}
+    with ray_of_two(tmp_path_factory.mktemp("cache")):
+        yield {row.method: row for row in sweep(methods, setting, Share(cpus=1, gpus=0, seconds=600))}
 
 
 @pytest.mark.parametrize("name", KNOWN)

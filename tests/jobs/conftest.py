@@ -14,7 +14,7 @@ from jobs.llm.alpaca import Tokens
 VOCABULARY = 96
 
 
-def small_llama() -> Any:
+def small_llama(*, num_key_value_heads: int = 2) -> Any:
     """A Llama of 0.1 million random weights, the same each time."""
     torch.manual_seed(0)
     return LlamaForCausalLM(
@@ -23,7 +23,7 @@ def small_llama() -> Any:
             intermediate_size=128,
             num_hidden_layers=2,
             num_attention_heads=4,
-            num_key_value_heads=2,
+            num_key_value_heads=num_key_value_heads,
             vocab_size=VOCABULARY,
             max_position_embeddings=128,
             use_cache=False,

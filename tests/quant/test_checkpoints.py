@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from jobs.compress.corpus import Corpus
-from jobs.compress.environments import ROOT, python_of
 from jobs.compress.methods import METHODS, UNQUANTIZED
 from jobs.compress.row import Outcome, Row
-from jobs.compress.setting import Setting
+from jobs.compress.setting import Setting, refuse
 from jobs.compress.sweep import Share, sweep
-from tests.jobs.compress.test_sweep import _ray, setting  # noqa: F401
+from tests.jobs.conftest import small_llama
+from tests.quant.conftest import logits_of
+from tests.sweeps import ray_of_two, setting_of
 
 # Rounding to nearest saves in GPTQ's format, which transformers reads by GPTQModel.
 READERS = {
@@ -27,20 +26,18 @@ MOST = {3: 0.1, 4: 0.05, 8: 0.001}
 """Divergence in nats a token, by bits, of a Llama with random weights."""
 
 
-def _logits(reader: str, checkpoint: Path, rows: Any, folder: Path) -> tuple[Any, str]:
-    """What transformers computes with a checkpoint in the environment, and how its layers store their weights."""
-    np.save(folder / "rows.npy", rows.numpy())
-    files = [str(checkpoint), str(folder / "rows.npy"), str(folder / "logits.npy")]
-    command = [python_of(reader), "-m", "tests.quant.logits", *files]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return torch.from_numpy(np.load(folder / "logits.npy")), done.stdout.split()[-1]
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    """With as many heads of keys and values as of queries: AWQ takes multiples of 64 outputs."""
+    return setting_of(small_llama(num_key_value_heads=4), tmp_path_factory.mktemp("setting"))
 
 
 @pytest.fixture(scope="module")
-def rows(setting: Setting, _ray: None) -> dict[str, Row]:  # noqa: F811
+def rows(setting: Setting, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Row]]:
     methods = [METHODS[name] for name in (UNQUANTIZED, *READERS)]
-    return {row.method: row for row in sweep(methods, setting, Share(cpus=1, gpus=0, seconds=600))}
+    with ray_of_two(tmp_path_factory.mktemp("cache")):
+        refuse(methods, setting.shapes(), setting.group_size)
+        yield {row.method: row for row in sweep(methods, setting, Share(cpus=1, gpus=0, seconds=600))}
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -57,11 +54,11 @@ def test_its_checkpoint_loads_in_transformers_and_gives_the_measured_perplexity(
     name: str,
     reader: str,
     rows: dict[str, Row],
-    setting: Setting,  # noqa: F811
+    setting: Setting,
     tmp_path: Path,
 ) -> None:
     evaluation = Corpus.load(setting.prepared()).evaluation
-    logits, stored = _logits(reader, Path(rows[name].folder), evaluation, tmp_path)
+    logits, stored = logits_of(reader, Path(rows[name].folder), evaluation, tmp_path)
     assert stored.startswith("torch.int")
     loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), evaluation[:, 1:].flatten())
     assert loss.exp().item() == pytest.approx(rows[name].metrics["perplexity"], rel=1e-3)

@@ -2,70 +2,35 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-import ray
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from clusterlab.config import Source
 from clusterlab.errors import InputError
-from jobs.compress.environments import ROOT
 from jobs.compress.measure import UNITS
 from jobs.compress.methods import METHODS, UNQUANTIZED, Method
 from jobs.compress.row import Outcome, Row
 from jobs.compress.setting import Setting, refuse
 from jobs.compress.sweep import Share, sweep
 from jobs.llm.cache import VARIABLE as CACHE
-from tests.jobs.conftest import VOCABULARY, small_llama
+from tests.jobs.conftest import small_llama
+from tests.sweeps import ray_of_two, setting_of
 
 SHARE = Share(cpus=1, gpus=0, seconds=120)
 
 
 @pytest.fixture(scope="module")
 def _ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A Ray of two CPUs, whose workers find this module's cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE, str(tmp_path_factory.mktemp("cache")))
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            object_store_memory=2**27,
-            runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
-        )
+    with ray_of_two(tmp_path_factory.mktemp("cache")):
         yield
-        ray.shutdown()
 
 
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
-    """A small Llama of random weights, and a text of words that it has tokens for."""
-    base, text = tmp_path_factory.mktemp("base"), tmp_path_factory.mktemp("text")
-    words = [f"w{number}" for number in range(VOCABULARY - 3)]
-    vocabulary = {word: index for index, word in enumerate(["<pad>", "<s>", "</s>", *words])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<pad>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    small_llama().save_pretrained(base)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", pad_token="<pad>").save_pretrained(base)
-    (text / "words.txt").write_text(" ".join(random.Random(0).choices(words, k=1000)))
-    return Setting(
-        model=Source(str(base)),
-        text=Source(str(text)),
-        row_length=32,
-        num_calibration=4,
-        num_evaluation=8,
-        num_compared=4,
-        group_size=32,
-        decode_tokens=4,
-        seed=0,
-        threads=1,
-    )
+    return setting_of(small_llama(), tmp_path_factory.mktemp("setting"))
 
 
 def _broken(how: str, calls: Path, name: str = "") -> Method:
