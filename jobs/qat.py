@@ -162,8 +162,10 @@ class _Lab:
         return metrics
 
     def rounded(self, width: int) -> dict[str, float]:
-        """The model trained with weights of that many bits, before and after they are rounded for good."""
+        """The model trained with weights of that many bits, before and after they are rounded for good; it is saved."""
         from jobs.compress.fake_quant import convert, prepare
+        from jobs.compress.pack_quantized import save_packed
+        from jobs.compress.size import disk_bytes
 
         model = self._load()
         prepare(model, width, self.config.group_size)
@@ -171,7 +173,13 @@ class _Lab:
         fake = self._perplexity(model)
         convert(model, width, self.config.group_size)
         converted = self._perplexity(model)
-        return {f"qat_{width}_perplexity": converted, f"conversion_gap_{width}": converted - fake}
+        folder = run_folder() / f"qat-{width}"
+        save_packed(model, self.base.tokenizer(), folder, bits=width, group_size=self.config.group_size)
+        return {
+            f"qat_{width}_perplexity": converted,
+            f"conversion_gap_{width}": converted - fake,
+            f"qat_{width}_disk_mib": disk_bytes(folder) / 2**20,
+        }
 
     def _load(self) -> Any:
         """In float32, since the steps of a fine-tuning are below what bfloat16 resolves of a weight."""

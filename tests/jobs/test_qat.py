@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 from clusterlab.config import Scale, parse
 from clusterlab.errors import InputError
 from clusterlab.run import METRICS
+from jobs.compress.pack_quantized import WEIGHTS
+from jobs.compress.size import disk_bytes
 from jobs.launch.folder import VARIABLE
 from jobs.llm import process
 from jobs.qat import Config, _recovered, _train
@@ -90,6 +93,16 @@ def test_training_rounded_beats_rounding_what_was_trained_as_long(short: tuple[P
     assert metrics["ptq_2_perplexity"] > metrics["perplexity"]
     assert 0 < metrics["recovered_2"] < 1
     assert metrics["conversion_gap_2"] == 0
+
+
+def test_the_trained_model_is_saved_at_the_bits_that_it_was_trained_for(short: tuple[Path, dict[str, float]]) -> None:
+    folder, metrics = short
+    saved = folder / "qat-2"
+    assert json.loads((saved / "config.json").read_text())["quantization_config"]["format"] == "pack-quantized"
+    assert metrics["qat_2_disk_mib"] == disk_bytes(saved) / 2**20
+    packed = load_file(saved / WEIGHTS)["model.layers.0.self_attn.q_proj.weight_packed"]
+    # Sixteen weights of 2 bits in a word.
+    assert 16 * packed.numel() == 192 * 192
 
 
 def test_both_trainings_see_the_same_rows_in_the_same_order(

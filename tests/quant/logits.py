@@ -20,7 +20,8 @@ def main() -> None:
     model = AutoModelForCausalLM.from_pretrained(checkpoint, device_map="cpu", local_files_only=True).eval()
     layer = model.get_submodule("model.layers.0.mlp.up_proj")
     # Of compressed-tensors the weights are unpacked in the first forward pass.
-    stored = layer.qweight.dtype if hasattr(layer, "qweight") else layer.weight.dtype
+    names = ("qweight", "weight_packed", "weight")
+    stored = next(getattr(layer, name).dtype for name in names if hasattr(layer, name))
     with torch.inference_mode():
         logits = model(input_ids=torch.from_numpy(np.load(rows))).logits.float()
     np.save(out, logits.numpy())
