@@ -6,16 +6,15 @@ URL=http://127.0.0.1:8000 MODEL=tiny SCALE=tiny python -m jobs.submit loadtest
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from clusterlab.config import Scale, by_scale
 from clusterlab.errors import InputError, Problem, UnreachableError
 from jobs.launch.folder import report, run_folder
+from jobs.load.loads import Mode, parse_loads
 from jobs.load.loops import closed, open_loop
 from jobs.load.outcome import Ending, Outcome
 from jobs.load.prompts import MAX_WORDS, made_prompts
@@ -25,15 +24,6 @@ from jobs.serving.endpoint import KEY_VARIABLE, Endpoint
 
 MAX_LOADS = 1000
 """Between the seeds of two runs, so that no load of one has the arrivals of a load of the other."""
-
-
-class Mode(StrEnum):
-    """Who decides when a request is sent."""
-
-    OPEN = "open"
-    """A Poisson process: requests come however the server is."""
-    CLOSED = "closed"
-    """Clients that ask again when they have their answer."""
 
 
 UNITS = {Mode.OPEN: "requests/s asked for", Mode.CLOSED: "clients"}
@@ -85,24 +75,6 @@ class Config:
             wrong.append(f"LOADS={self.loads}: {error}")
         if wrong:
             raise ValueError("; ".join(wrong))
-
-
-def parse_loads(text: str, mode: Mode) -> tuple[float, ...]:
-    """Growing loads out of a comma-separated list.
-
-    Raises:
-        ValueError: one is no number above 0, or no whole one of clients, or they do not grow.
-    """
-    kind = "a number of requests a second" if mode is Mode.OPEN else "a whole number of clients"
-    try:
-        loads = [float(part) if mode is Mode.OPEN else int(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(f"allowed: {kind} each, with commas between") from None
-    if not all(0 < load < float("inf") for load in loads):
-        raise ValueError(f"allowed: {kind} above 0 each")
-    if any(later <= load for load, later in itertools.pairwise(loads)):
-        raise ValueError("each load must be above the one before it")
-    return tuple(loads)
 
 
 def main(config: Config) -> dict[str, float]:

@@ -25,7 +25,7 @@ from clusterlab.run import METRICS, RECORD, Asked, Run, Status, held, new_run_fo
 from clusterlab.tags import Tags
 
 LOG = "output.log"
-GRACE_SECONDS = 40
+GRACE_SECONDS = 60
 """How long an interrupted job has to write its record, before it is killed."""
 NUM_LINES = 12
 """How much of its output a failure shows."""

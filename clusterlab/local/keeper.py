@@ -129,7 +129,7 @@ def _owner_gone(seconds: float) -> bool:
 def _end_descendants() -> None:
     """Kill until none is left: one may be born while another dies."""
     while True:
-        for pid in _descendants(os.getpid()):
+        for pid in descendants(os.getpid()):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -142,7 +142,8 @@ def _end_descendants() -> None:
         time.sleep(0.01)
 
 
-def _descendants(pid: int) -> Iterator[int]:
+def descendants(pid: int) -> Iterator[int]:
+    """The processes that a process has started, those that they have started, and so on."""
     children: dict[int, list[int]] = {}
     for child, parent in _parents():
         children.setdefault(parent, []).append(child)

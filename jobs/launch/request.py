@@ -22,8 +22,8 @@ PRICE_VARIABLE = "CLUSTERLAB_USD_PER_HOUR"
 """The price of the machine in dollars an hour; not set where nobody knows it."""
 FINGERPRINT_VARIABLE = "CLUSTERLAB_FINGERPRINT"
 COMMIT_VARIABLE = "CLUSTERLAB_COMMIT"
-STOP_SECONDS = 20
-"""How long a job that is stopped has for its record."""
+STOP_SECONDS = 45
+"""How long a job that is stopped has for its record, and its server for the answers that it has begun."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -37,7 +37,7 @@ def read_stream(parts: Sequence[Part]) -> Stream:
     times: list[float] = []
     counted: int | None = None
     whole = failed = False
-    for at, data in _payloads(parts):
+    for at, data in payloads(parts):
         if data == END:
             whole = True
             continue
@@ -66,7 +66,8 @@ def _object(data: bytes) -> dict[str, Any]:
     return event
 
 
-def _payloads(parts: Iterable[Part]) -> Iterator[Part]:
+def payloads(parts: Iterable[Part]) -> Iterator[Part]:
+    """The data of each event, with the time at which its line was complete."""
     rest = b""
     for at, part in parts:
         *lines, rest = (rest + part).split(b"\n")

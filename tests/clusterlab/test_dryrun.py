@@ -20,6 +20,7 @@ import pytest
 from clusterlab import skypilot
 from clusterlab.catalog import Catalog
 from clusterlab.config import Scale
+from clusterlab.document import Document
 from clusterlab.infra import Infra, within
 from clusterlab.lab import Lab, lab_paths
 from clusterlab.ledger.budget import Scope
@@ -76,8 +77,13 @@ class Account:
 
     def dryrun(self, path: Path, *options: str, **variables: str) -> tuple[int, str]:
         """The same for a launch that launches nothing."""
-        fixed = ("--dryrun", "--yes", "--infra", "aws", "--secret", "HF_TOKEN=none")
+        fixed = ("--dryrun", "--yes", "--infra", "aws", *_secrets(path))
         return self.sky("launch", str(path), *fixed, *options, **variables)
+
+
+def _secrets(path: Path) -> list[str]:
+    """Something for every secret that a lab asks for."""
+    return [option for name in Document.load(path, []).mapping_at("secrets") for option in ("--secret", f"{name}=none")]
 
 
 def free_port() -> int:

@@ -11,7 +11,8 @@ import pytest
 from clusterlab.config import Scale, parse
 from clusterlab.errors import InputError, UnreachableError
 from jobs.launch.folder import VARIABLE
-from jobs.loadtest import Config, Mode, main, parse_loads
+from jobs.load.loads import Mode, parse_loads
+from jobs.loadtest import Config, main
 from tests.jobs.load.conftest import Delays
 
 GIVEN = {"SCALE": "tiny", "URL": "http://127.0.0.1:9", "MODEL": "delays"}

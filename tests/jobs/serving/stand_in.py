@@ -15,6 +15,7 @@ import threading
 import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from jobs.serving.settings import ServerSettings
 
@@ -32,7 +33,12 @@ class StandIn:
     health: str = "/health"
 
     def command(self, settings: ServerSettings, port: int) -> list[str]:
-        given = (f"--port={port}", f"--model={settings.model}", f"--served-name={settings.served_name}")
+        given: tuple[str, ...] = (
+            f"--port={port}",
+            f"--model={settings.model}",
+            f"--served-name={settings.served_name}",
+        )
+        given += (f"--max-model-len={settings.max_model_len}",)
         return ["-m", "tests.jobs.serving.stand_in", *given, *self.options]
 
     def environ(self, settings: ServerSettings) -> dict[str, str]:
@@ -43,6 +49,8 @@ class _Answer(BaseHTTPRequestHandler):
     served_name: str
     ready_at: float
     slow: float
+    pace: float
+    max_model_len: int
 
     def do_GET(self) -> None:
         if self.path == "/health":
@@ -54,23 +62,41 @@ class _Answer(BaseHTTPRequestHandler):
             self._send(200, json.dumps({"data": [{"id": self.served_name}], "seed": int(os.environ["STAND_IN_SEED"])}))
 
     def do_POST(self) -> None:
-        """As many tokens as were asked for, all the same, in one piece or as a stream."""
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        """As many tokens as were asked for, all the same, in one piece or as a stream; or why not."""
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        asked, status = self._read(content)
+        if status != 200:
+            self._send(status, "{}")
+            return
         usage = {"usage": {"completion_tokens": asked["max_tokens"]}}
         if not asked.get("stream"):
-            self._send(200, json.dumps(usage))
+            self._send(200, json.dumps({"choices": [{"text": " so" * asked["max_tokens"]}]} | usage))
             return
+        self._send(200, "data:", length=False)
         token = json.dumps({"choices": [{"text": " so"}]})
-        events = [*[token] * asked["max_tokens"], json.dumps(usage | {"choices": []}), "[DONE]"]
-        self._send(200, "".join(f"data: {event}\n\n" for event in events))
+        for event in (*[token] * asked["max_tokens"], json.dumps(usage | {"choices": []}), "[DONE]"):
+            self.wfile.write(f" {event}\n\n".encode() + (b"" if event == "[DONE]" else b"data:"))
+            time.sleep(self.pace if event == token else 0)
+
+    def _read(self, content: bytes) -> tuple[dict[str, Any], int]:
+        if self.headers.get("Authorization") != f"Bearer {os.environ[KEY_VARIABLE]}":
+            return {}, 401
+        try:
+            asked = json.loads(content)
+        except ValueError:
+            return {}, 400
+        if asked["model"] != self.served_name:
+            return {}, 404
+        return asked, 200 if len(asked["prompt"].split()) + asked["max_tokens"] <= self.max_model_len else 400
 
     def log_message(self, *_: object) -> None:
         print("asked", self.path, flush=True)
 
-    def _send(self, status: int, text: str) -> None:
+    def _send(self, status: int, text: str, *, length: bool = True) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "text/event-stream" if text.startswith("data:") else "application/json")
-        self.send_header("Content-Length", str(len(text)))
+        if length:
+            self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
 
@@ -82,6 +108,8 @@ def main() -> int:
     parser.add_argument("--served-name", required=True)
     parser.add_argument("--late", type=float, default=0)
     parser.add_argument("--slow", type=float, default=0)
+    parser.add_argument("--pace", type=float, default=0, help="seconds after each token of a stream")
+    parser.add_argument("--max-model-len", type=int, required=True)
     parser.add_argument("--die", action="store_true")
     parser.add_argument("--stubborn", action="store_true")
     options = parser.parse_args()
@@ -89,7 +117,8 @@ def main() -> int:
         print("no such model:", options.model)
         return 7
     subprocess.Popen(["sleep", "1000"], start_new_session=True)
-    _Answer.served_name, _Answer.slow = options.served_name, options.slow
+    _Answer.served_name, _Answer.slow, _Answer.pace = options.served_name, options.slow, options.pace
+    _Answer.max_model_len = options.max_model_len
     _Answer.ready_at = time.monotonic() + options.late
     server = ThreadingHTTPServer(("127.0.0.1", options.port), _Answer)
     server.daemon_threads = False  # Closing then waits for answers that have begun.
