@@ -6,6 +6,7 @@ from typing import Protocol
 
 from clusterlab.errors import InputError, Problem
 from jobs.serving.settings import ServerSettings
+from jobs.serving.transformers import Transformers
 from jobs.serving.vllm import Vllm
 
 
@@ -35,7 +36,7 @@ class Engine(Protocol):
         """Variables of the server's process beside those of this one."""
 
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Vllm(),)}
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Vllm(), Transformers())}
 
 
 def engine_of(name: str) -> Engine:

@@ -10,7 +10,11 @@ DRAIN_SECONDS = 30
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerSettings:
-    """One server. An engine that cannot do what is asked refuses it, and never serves something else."""
+    """One server. An engine that cannot do what is asked refuses it, and never serves something else.
+
+    What changes no answer, only time and memory, goes without saying: engines without a prefix cache, chunked prefill,
+    compilation or a share of memory set aside take those values as they come.
+    """
 
     model: str
     """A folder that `from_pretrained` loads."""

@@ -1,0 +1,112 @@
+"""A model of transformers: its tokenizer, and `generate` over a batch that is fixed before it begins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.serving.asked import Asked
+from jobs.serving.rows import Deliver, Rows
+from jobs.serving.transformers import IN_FLIGHT
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vocabulary:
+    """What a protocol needs of a model: its tokens, without its weights."""
+
+    tokenizer: Any
+    size: int
+    """Token ids are below it."""
+
+    @classmethod
+    def of(cls, folder: str) -> Vocabulary:
+        """That of a checkpoint."""
+        from transformers import AutoConfig, AutoTokenizer
+
+        size = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config().vocab_size
+        return cls(tokenizer=AutoTokenizer.from_pretrained(folder, local_files_only=True), size=size)
+
+    def tokens_of(self, text: str) -> tuple[int, ...]:
+        """Of a prompt, with the special tokens that the tokenizer puts around one."""
+        return tuple(self.tokenizer(text)["input_ids"])
+
+    def chat(self, messages: Sequence[dict[str, str]]) -> tuple[int, ...] | None:
+        """The tokens of a conversation, whose next message is the assistant's; None where the model has no template."""
+        if self.tokenizer.chat_template is None:
+            return None
+        text = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def text_of(self, token: int) -> str:
+        """Of one token alone."""
+        return str(self.tokenizer.decode([token]))
+
+    def special(self, token: int) -> bool:
+        """Whether it stands for no text."""
+        return token in self.tokenizer.all_special_ids
+
+
+class Generator:
+    """Weights in memory, and answers to one batch after the other."""
+
+    def __init__(self, folder: str, *, dtype: str, quantization: str | None = None, seed: int = 0) -> None:
+        import torch
+        from transformers import GenerationConfig
+
+        from jobs.llm.process import quiet
+
+        quiet()
+        torch.manual_seed(seed)
+        if not torch.cuda.is_available():
+            # One core is left to whoever reads requests and writes answers.
+            torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
+        self.vocabulary = Vocabulary.of(folder)
+        self.model = _load(folder, dtype, quantization)
+        self._ends = _ends(self.model.generation_config.eos_token_id)
+        # How an answer is drawn is said by each request, never by the checkpoint; where it ends, by its row.
+        self.model.generation_config = GenerationConfig(pad_token_id=0)
+
+    def run(self, batch: Sequence[Asked], deliver: Deliver, gone: Callable[[int], bool] = lambda _: False) -> None:
+        """Generate until the longest answer of a batch has ended; rows that end before keep their place in it.
+
+        `gone` says of a row's number that nobody waits for it any more.
+        """
+        import torch
+        from transformers import LogitsProcessorList, StoppingCriteriaList
+
+        width = max(len(asked.prompt) for asked in batch)
+        ids = torch.tensor([[0] * (width - len(asked.prompt)) + list(asked.prompt) for asked in batch])
+        mask = torch.tensor([[0] * (width - len(asked.prompt)) + [1] * len(asked.prompt) for asked in batch])
+        rows = Rows(batch, self.vocabulary.tokenizer, self._ends, gone=gone, deliver=deliver)
+        with torch.inference_mode():
+            self.model.generate(
+                ids.to(self.model.device),
+                attention_mask=mask.to(self.model.device),
+                max_new_tokens=max(asked.max_tokens for asked in batch),
+                do_sample=False,
+                use_cache=True,
+                logits_processor=LogitsProcessorList([rows.process]),
+                stopping_criteria=StoppingCriteriaList([rows.stop]),
+            )
+
+
+def _load(folder: str, dtype: str, quantization: str | None) -> Any:
+    import torch
+
+    from jobs.compress.pretrained import from_pretrained
+    from jobs.llm.quantized import nf4_config
+
+    values: dict[str, Any] = {"dtype": dtype if dtype == "auto" else getattr(torch, dtype)}
+    if quantization == IN_FLIGHT:
+        values["quantization_config"] = nf4_config(torch.bfloat16 if torch.cuda.is_available() else torch.float32)
+    return from_pretrained(Path(folder), **values).eval()
+
+
+def _ends(configured: int | Sequence[int] | None) -> tuple[int, ...]:
+    """Token ids that end an answer, which a checkpoint gives as one, several or none."""
+    if configured is None:
+        return ()
+    return (configured,) if isinstance(configured, int) else tuple(configured)
