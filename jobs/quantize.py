@@ -131,17 +131,9 @@ def _setting(config: Config) -> Setting:
 
 
 def _share(config: Config) -> Share:
-    import ray
-
     from jobs.compress.sweep import Share
 
-    ray.init(ignore_reinit_error=True)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return Share(
-        cpus=min(config.threads, int(max(node.get("CPU", 1) for node in nodes))),
-        gpus=config.gpu_share if any(node.get("GPU", 0) >= 1 for node in nodes) else 0,
-        seconds=60 * config.method_minutes,
-    )
+    return Share.of_cluster(threads=config.threads, gpus=config.gpu_share, seconds=60 * config.method_minutes)
 
 
 def _metrics(rows: list[Row]) -> dict[str, float]:

@@ -29,6 +29,19 @@ class Share:
     seconds: float
     """After which a method has failed."""
 
+    @classmethod
+    def of_cluster(cls, *, threads: int, gpus: float, seconds: float) -> Share:
+        """So many threads, where a node has as many, and so much of a GPU, where there is one."""
+        import ray
+
+        ray.init(ignore_reinit_error=True)
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return cls(
+            cpus=min(threads, int(max(node.get("CPU", 1) for node in nodes))),
+            gpus=gpus if any(node.get("GPU", 0) >= 1 for node in nodes) else 0,
+            seconds=seconds,
+        )
+
     def options(self, method: Method) -> dict[str, float]:
         """What Ray is told of a method's task; one that does not compute on a GPU leaves it to the others."""
         return {"num_cpus": self.cpus, "num_gpus": self.gpus if method.on_gpu else 0, "max_retries": 0}

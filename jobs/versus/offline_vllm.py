@@ -1,0 +1,75 @@
+"""In vLLM's environment: answers to all prompts at once, by continuous batching.
+
+python -m jobs.versus.offline_vllm FOLDER      with FOLDER/asked.json, as jobs.versus.asked writes it
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jobs.serving.settings import ServerSettings
+from jobs.serving.vllm import Vllm
+from jobs.versus.asked import Answer, Asked, check_lengths, read, write
+
+WARM_UP_TOKENS = 4
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure every workload."""
+    folder = Path((sys.argv[1:] if arguments is None else arguments)[0])
+    asked = read(folder)
+    os.environ.update(Vllm().environ(_settings(asked)))
+    write(folder, measure(asked, _engine(asked)))
+
+
+def measure(asked: Asked, engine: Any) -> Answer:
+    """Each workload as often as is asked for, in turn; the engine is one of vLLM's `LLM`."""
+    _complete(engine, asked, [WARM_UP_TOKENS] * len(asked.prompts))
+    seconds: dict[str, list[float]] = {name: [] for name in asked.workloads}
+    said: dict[str, list[list[int]]] = {}
+    for _ in range(asked.num_rounds):
+        for name, lengths in asked.workloads.items():
+            began = time.perf_counter()
+            said[name] = _complete(engine, asked, lengths)
+            seconds[name].append(time.perf_counter() - began)
+            check_lengths(lengths, said[name])
+    return Answer(seconds=seconds, tokens=next(iter(said.values())))
+
+
+def _settings(asked: Asked) -> ServerSettings:
+    return ServerSettings(
+        model=asked.checkpoint, served_name="model", max_model_len=asked.max_model_len, max_slots=asked.num_slots
+    )
+
+
+def _engine(asked: Asked) -> Any:
+    from vllm import LLM
+
+    return LLM(
+        asked.checkpoint,
+        dtype=asked.dtype,
+        max_model_len=asked.max_model_len,
+        max_num_seqs=asked.num_slots,
+        enforce_eager=not asked.compiled,
+        # The second round has the first one's prompts: what it found of them would not be batching's merit.
+        enable_prefix_caching=False,
+        seed=asked.seed,
+    )
+
+
+def _complete(engine: Any, asked: Asked, lengths: Sequence[int]) -> list[list[int]]:
+    from vllm import SamplingParams
+
+    prompts = [{"prompt_token_ids": prompt} for prompt in asked.prompts]
+    sampling = [SamplingParams(temperature=0, max_tokens=length, ignore_eos=True) for length in lengths]
+    answers = engine.generate(prompts, sampling, use_tqdm=False)
+    return [list(answer.outputs[0].token_ids) for answer in answers]
+
+
+if __name__ == "__main__":
+    main()
