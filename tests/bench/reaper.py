@@ -8,6 +8,7 @@ Runs where moto is, in `.venv/sky`; the cloud is moto's server on the loopback, 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import statistics
 import subprocess
@@ -21,7 +22,7 @@ from typing import Any
 from tests.bench.figure import CONTROL, ROOT, Figure
 
 NUM_MACHINES = 2000
-NUM_PAIRS = 3
+NUM_PAIRS = 2
 BATCH = 500
 REGION = "us-east-1"
 TAGS = {"course": "llm-2026", "lab": "qlora", "student": "ana", "run": "r1", "lease-until": "20260101t000000z"}
@@ -38,6 +39,7 @@ def main() -> None:
     """Measure, and print the figures as JSON."""
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     num_machines, num_pairs = map(int, sys.argv[1:])
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -98,32 +100,34 @@ def _swept(num_machines: int) -> float:
 
 
 def _bare(num_machines: int) -> float:
-    """Seconds of the least that does it: list by tag in large pages, terminate in batches, list again."""
+    """Seconds of the least that does it: list machines and disks by tag in large pages, terminate, list again."""
     import boto3
 
     _launch(num_machines)
     began = time.perf_counter()
     ec2 = boto3.session.Session().client("ec2")
-    ids = _listed(ec2)
+    ids, disks = _listed(ec2)
     for start in range(0, len(ids), BATCH):
         ec2.terminate_instances(InstanceIds=ids[start : start + BATCH])
     left = _listed(ec2)
     seconds = time.perf_counter() - began
-    if left or len(ids) != num_machines:
-        raise RuntimeError(f"{len(ids)} were found, {len(left)} are left")
+    if left != ([], []) or {len(ids), len(disks)} != {num_machines}:
+        raise RuntimeError(f"{len(ids)} machines and {len(disks)} disks were found; left: {left}")
     return seconds
 
 
-def _listed(ec2: Any) -> list[str]:
+def _listed(ec2: Any) -> tuple[list[str], list[str]]:
+    ours = {"Name": "tag:course", "Values": ["llm-2026"]}
     states = ["pending", "running", "shutting-down", "stopping", "stopped"]
-    filters = [{"Name": "tag:course", "Values": ["llm-2026"]}, {"Name": "instance-state-name", "Values": states}]
-    pages = ec2.get_paginator("describe_instances").paginate(Filters=filters, PaginationConfig={"PageSize": 1000})
-    return [
-        each["InstanceId"]
-        for page in pages
-        for reservation in page["Reservations"]
-        for each in reservation["Instances"]
-    ]
+    filters = [ours, {"Name": "instance-state-name", "Values": states}]
+    machines, size = ec2.get_paginator("describe_instances"), {"PageSize": 1000}
+    pages = machines.paginate(Filters=filters, PaginationConfig=size)
+    reservations = (reservation for page in pages for reservation in page["Reservations"])
+    disks = ec2.get_paginator("describe_volumes").paginate(Filters=[ours], PaginationConfig=size)
+    return (
+        [each["InstanceId"] for reservation in reservations for each in reservation["Instances"]],
+        [each["VolumeId"] for page in disks for each in page["Volumes"]],
+    )
 
 
 def _launch(num_machines: int) -> None:
