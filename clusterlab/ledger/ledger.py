@@ -22,7 +22,7 @@ from clusterlab.ledger.database import Database
 from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, instant, to_micro_usd
 from clusterlab.ledger.journal import Journal, last_entry, newest, no_ledger
 from clusterlab.ledger.reservation import Reservation
-from clusterlab.ledger.statement import Use, all_intervals, budgets, unsettled, uses
+from clusterlab.ledger.statement import Statement, Use, all_intervals, budgets, statement, unsettled, uses
 from clusterlab.tags import LABEL, LABEL_RULE
 
 HELD = (Kind.RESERVE, Kind.COMMIT)
@@ -196,6 +196,15 @@ class Ledger:
         """All use on record, each interval as it was last recorded."""
         with self.database.reading() as connection:
             return all_intervals(connection)
+
+    def statement(self, course: str | None = None) -> Statement:
+        """Budgets, sums and use of a course, all of one instant; of the one course there is where none is named.
+
+        Raises:
+            InputError: the ledger does not know the course, or it knows several and none is named.
+        """
+        with self.database.reading() as connection:
+            return statement(connection, self._now(connection), course)
 
     def head(self) -> str:
         """The digest of the newest row: whoever keeps it elsewhere sees later that no row before it is gone."""

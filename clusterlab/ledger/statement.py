@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, select
+from sqlalchemy import Connection, and_, case, func, or_, select
 
 from clusterlab.cost.interval import Interval
 from clusterlab.cost.total import Total
+from clusterlab.errors import InputError, Problem
 from clusterlab.ledger.account import intervals, used
 from clusterlab.ledger.budget import Budget, Scope
 from clusterlab.ledger.entry import Entry, Kind, from_micro
@@ -48,6 +49,45 @@ class Use:
         }
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Statement:
+    """A ledger as it was at one instant, of one course and of what is nobody's."""
+
+    at: datetime
+    course: str | None
+    """None where the ledger knows of no course yet."""
+    budgets: tuple[Budget, ...] = ()
+    """Of all courses: a team's or a student's budget does not say of which."""
+    uses: tuple[Use, ...] = ()
+    intervals: tuple[Interval, ...] = ()
+    """Each as it was last recorded."""
+    leases: Mapping[str, datetime] = field(default_factory=dict)
+    """Until when the reservation of each run holds that is in use."""
+
+
+def statement(connection: Connection, now: datetime, course: str | None) -> Statement:
+    """All that a report of a course is made of; of the one course that there is where none is named.
+
+    Raises:
+        InputError: the ledger does not know the course, or it knows several and none is named.
+    """
+    known, found = _courses(connection), all_intervals(connection)
+    if course not in known and (course is not None or len(known) > 1):
+        allowed = ", ".join(known) or "none yet, nothing is on record"
+        message = f"the ledger does not know {course}" if course else "the ledger has several"
+        raise InputError(Problem(path="--course", message=f"{message}; allowed: {allowed}"))
+    chosen = course or next(iter(known), None)
+    of_course = [each for each in found if each.course in (chosen, None)]
+    return Statement(
+        at=now,
+        course=chosen,
+        budgets=tuple(budgets(connection)),
+        uses=tuple(_uses(connection, of_course, now, course=chosen)),
+        intervals=tuple(of_course),
+        leases=_leases(connection, {each.run for each in of_course if each.end is None and each.run}),
+    )
+
+
 def budgets(connection: Connection) -> list[Budget]:
     """Every budget after its newest row, by scope and name."""
     newest = select(BALANCES.c.scope, BALANCES.c.name, func.max(BALANCES.c.seq).label("seq"))
@@ -59,6 +99,18 @@ def budgets(connection: Connection) -> list[Budget]:
 
 def uses(connection: Connection, now: datetime) -> list[Use]:
     """What each student held and used in each lab, until now."""
+    return _uses(connection, all_intervals(connection), now)
+
+
+def all_intervals(connection: Connection) -> list[Interval]:
+    """Each interval as it was last recorded."""
+    return intervals(_interval_entries(connection))
+
+
+def _uses(
+    connection: Connection, metered: Iterable[Interval], now: datetime, *, course: str | None = None
+) -> list[Use]:
+    """By student and lab, of all courses or of one and of what is nobody's; `metered` are the intervals of the same."""
     columns = (ENTRIES.c.student, ENTRIES.c.lab)
     reserved = case((ENTRIES.c.kind.in_(RESERVED), ENTRIES.c.micro_usd), else_=0)
     sums = select(
@@ -67,7 +119,12 @@ def uses(connection: Connection, now: datetime) -> list[Use]:
         func.sum(reserved).label("reserved"),
         func.sum(ENTRIES.c.micro_usd).label("held"),
     )
-    metered = _metered(connection, now)
+    sums = sums.where(ENTRIES.c.kind.not_in([Kind.OPEN, Kind.CAP])).group_by(*columns)
+    if course is not None:
+        sums = sums.where(or_(ENTRIES.c.course == course, ENTRIES.c.course.is_(None)))
+    by_owner: dict[tuple[str | None, str | None], list[Interval]] = {}
+    for each in metered:
+        by_owner.setdefault((each.student, each.lab), []).append(each)
     found = [
         Use(
             student=row.student,
@@ -75,9 +132,9 @@ def uses(connection: Connection, now: datetime) -> list[Use]:
             num_runs=row.num_runs,
             reserved_usd=from_micro(int(row.reserved)),
             held_usd=from_micro(int(row.held)),
-            used=metered.get((row.student, row.lab), Total()),
+            used=used(by_owner.get((row.student, row.lab), ()), now),
         )
-        for row in connection.execute(sums.where(ENTRIES.c.kind.not_in([Kind.OPEN, Kind.CAP])).group_by(*columns))
+        for row in connection.execute(sums)
     ]
     return sorted(found, key=lambda each: (each.student is None, each.student or "", each.lab or ""))
 
@@ -90,17 +147,18 @@ def unsettled(connection: Connection) -> list[str]:
     return list(connection.execute(found).scalars())
 
 
-def all_intervals(connection: Connection) -> list[Interval]:
-    """Each interval as it was last recorded."""
-    return intervals(_interval_entries(connection))
+def _courses(connection: Connection) -> list[str]:
+    """Every course that has a row."""
+    named = select(ENTRIES.c.course).distinct().where(ENTRIES.c.course.is_not(None))
+    return sorted(connection.execute(named).scalars())
 
 
-def _metered(connection: Connection, now: datetime) -> dict[tuple[str | None, str | None], Total]:
-    """The use on record, by student and lab."""
-    by_owner: dict[tuple[str | None, str | None], list[Entry]] = {}
-    for found in _interval_entries(connection):
-        by_owner.setdefault((found.student, found.lab), []).append(found)
-    return {owner: used(intervals(entries), now) for owner, entries in by_owner.items()}
+def _leases(connection: Connection, runs: set[str]) -> dict[str, datetime]:
+    """Until when the newest reservation of each run holds; a run that has none is left out."""
+    if not runs:
+        return {}
+    rows = select(ENTRIES.c.run, ENTRIES.c.expires).where(ENTRIES.c.kind == Kind.RESERVE).order_by(ENTRIES.c.seq)
+    return {row.run: datetime.fromisoformat(row.expires) for row in connection.execute(rows) if row.run in runs}
 
 
 def _interval_entries(connection: Connection) -> Iterator[Entry]:
