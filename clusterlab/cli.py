@@ -22,6 +22,7 @@ from clusterlab.ledger.command import budget
 from clusterlab.metering.command import meter
 from clusterlab.reaper.command import reap
 from clusterlab.rehearsal.command import rehearse
+from clusterlab.report.command import report
 from clusterlab.terminal import Json, Labs, print_json, terminal
 
 if TYPE_CHECKING:
@@ -146,35 +147,7 @@ def run(
     _show_run(loaded, where, record, json=json)
 
 
-@app.command()
-def report(runs: Runs = None, json: Json = False) -> None:
-    """Report the runs by lab and student, PASS or FAIL.
-
-    Exits with 1 where a finished run fails an expectation, with 2 where a record cannot be read.
-    """
-    from clusterlab.report import read_runs, render
-    from clusterlab.repository import enter
-
-    root, given = enter([runs] if runs else [])
-    folder = given[0] if given else Path("runs")
-    if given and not folder.is_dir():
-        raise InputError(Problem(path=str(folder), message="no such folder; allowed: a folder of runs"))
-    entries, problems = read_runs(folder, root)
-    if json:
-        faults = [{"path": each.path, "message": each.message} for each in problems]
-        print_json({"runs": [each.as_json() for each in entries], "problems": faults})
-    else:
-        console = terminal()
-        for part in render(entries, problems, width=console.width):
-            console.print(part)
-        if not entries and not problems:
-            console.print(f"no runs below {folder}; `clusterlab run labs/<lab>.yaml` makes one", highlight=False)
-    if problems:
-        raise typer.Exit(InputError.exit_code)
-    if any(each.verdict == "FAIL" for each in entries):
-        raise typer.Exit(ClusterlabError.exit_code)
-
-
+app.command()(report)
 app.command()(meter)
 app.command()(reap)
 app.command()(rehearse)
@@ -205,7 +178,7 @@ def tunnel(
 
 def _show_run(lab: Lab, folder: Path, record: Run, *, json: bool) -> None:
     """The results of a run, its pictures, its cost, and what the lab would cost on one GPU."""
-    from clusterlab.report import entry, render_run
+    from clusterlab.report.results import entry, render_run
 
     shown, planned = entry(folder, record, lab), _planned_at_single(lab)
     if json:

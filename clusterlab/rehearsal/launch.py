@@ -11,7 +11,7 @@ from clusterlab.config import Scale
 from clusterlab.document import Document
 from clusterlab.lab import Lab
 from clusterlab.rehearsal.steps import StepError
-from clusterlab.report import entry
+from clusterlab.report.results import entry
 from clusterlab.run import Run, Status, find_runs
 from clusterlab.tags import Tags
 

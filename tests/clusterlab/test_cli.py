@@ -15,7 +15,7 @@ from clusterlab.cli import app
 from clusterlab.errors import EXIT_CODES, ClusterlabError, StorageError
 from clusterlab.run import Run, Status
 from tests.clusterlab.conftest import spoil
-from tests.clusterlab.test_report import make_run
+from tests.clusterlab.report.test_results import make_run
 
 LAB = "labs/toy.yaml"
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from clusterlab.lab import Expectation, Lab
-from clusterlab.report import entry, number, read_runs, render, results_table
+from clusterlab.report.results import entry, number, read_runs, render, results_table
 from clusterlab.run import Asked, Run, Status
 
 
