@@ -67,7 +67,7 @@ def _kinds(summary: Summary) -> Table:
     table = _table("by kind of resource, USD", "kind")
     table.add_column("metered", justify="right")
     for each in summary.kinds:
-        table.add_row(each.kind, words.usd(each.usd) + ("" if each.metered.complete else " incomplete"))
+        table.add_row(each.kind, words.metered(each.metered, each.usd))
     return table
 
 

@@ -6,6 +6,7 @@ import unicodedata
 from datetime import datetime
 from decimal import Decimal
 
+from clusterlab.cost.total import Total
 from clusterlab.report.burn import HORIZON, METHOD, Burn, Forecast
 from clusterlab.report.matrix import Cell
 
@@ -23,6 +24,13 @@ def printable(text: object) -> str:
 def usd(amount: Decimal | None) -> str:
     """Dollars to the cent; `unknown` where they are not known."""
     return UNKNOWN if amount is None else f"{amount:,.2f}"
+
+
+def metered(total: Total, cents: Decimal | None = None) -> str:
+    """A total, of which the known part may have been rounded to `cents` with others; unknown where nothing is known."""
+    if not total.complete and not total.usd:
+        return UNKNOWN
+    return usd(total.usd if cents is None else cents) + ("" if total.complete else " incomplete")
 
 
 def student(name: str | None) -> str:

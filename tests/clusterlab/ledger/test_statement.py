@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
+from clusterlab.errors import InputError
 from clusterlab.ledger.ledger import Ledger
 from tests.clusterlab.ledger.conftest import NOON, Clock, asked, use
 
@@ -51,3 +54,25 @@ def test_what_is_nobodys_has_a_line_of_its_own(ledger: Ledger) -> None:
     ledger.record(use(2))
     told = [(each.student, each.lab, str(each.used)) for each in ledger.uses()]
     assert told == [("ana", "qlora", "2.00"), (None, None, "1.00")]
+
+
+def test_a_statement_has_one_course_and_what_is_nobodys(ledger: Ledger) -> None:
+    nobody = {"student": None, "team": None, "course": None, "lab": None, "run": None}
+    ledger.reserve(asked(5))
+    ledger.record(use(None))
+    ledger.record(use(1, resource_id="i-2", course="rl-2026", run="r2"))
+    ledger.record(use(1, resource_id="i-3", **nobody))
+    found = ledger.statement("llm-2026")
+    assert [each.resource_id for each in found.intervals] == ["i-1", "i-3"]
+    assert [(each.student, str(each.used)) for each in found.uses] == [("ana", "0.00"), (None, "1.00")]
+    assert found.leases == {"r1": NOON + timedelta(hours=12)}
+    assert ledger.statement("rl-2026").leases == {}
+
+
+def test_a_course_is_named_where_there_are_several(ledger: Ledger) -> None:
+    assert ledger.statement().course == "llm-2026"
+    ledger.record(use(1, course="rl-2026"))
+    with pytest.raises(InputError, match=r"--course: the ledger has several; allowed: llm-2026, rl-2026"):
+        ledger.statement()
+    with pytest.raises(InputError, match=r"--course: the ledger does not know llm; allowed: llm-2026, rl-2026"):
+        ledger.statement("llm")
