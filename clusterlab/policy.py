@@ -163,7 +163,7 @@ def _off_the_catalog(task: sky.Task, catalog: Catalog) -> Iterator[tuple[str, st
     asked = [pair for one in task.resources if not unbilled(one) for pair in wanted(one).items()]
     unknown = [pair for pair in dict.fromkeys(asked) if pair not in known]
     if unknown:
-        yield "resources.accelerators", f"{_listed(unknown)}: not in the catalog; allowed: {_listed(known)}"
+        yield "resources.accelerators", f"{_listed(unknown)}: not in the course's catalog; allowed: {_listed(known)}"
     elif not any(priced(resources, catalog) for resources in task.resources):
         for resources in task.resources:
             yield _misplaced(resources, catalog)
@@ -176,10 +176,10 @@ def _misplaced(resources: sky.Resources, catalog: Catalog) -> tuple[str, str]:
         asked = asked_for(resources, key)
         there = [row for row in found if asked in (None, read(row).lower())]
         if not there:
-            message = f"{asked!r} is not in the catalog; allowed: {', '.join(dict.fromkeys(map(read, found)))}"
+            message = f"{asked!r} is not in the course's catalog; allowed: {', '.join(dict.fromkeys(map(read, found)))}"
             return f"resources.{key}", message
         found = there
-    return "resources.accelerators", f"not in the catalog there; allowed: {_listed(_pairs(found))}"
+    return "resources.accelerators", f"not in the course's catalog there; allowed: {_listed(_pairs(found))}"
 
 
 def _listed(pairs: Iterable[tuple[str, int]]) -> str:

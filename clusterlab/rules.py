@@ -276,7 +276,7 @@ def _not_in_the_catalog(subject: Subject, accelerators: Mapping[str, int]) -> It
     known = [f"{row.accelerator}:{row.accelerator_count}" for row in subject.catalog.rows if row.accelerator]
     for name, count in accelerators.items():
         if not subject.catalog.machines(accelerator=name, count=count):
-            yield f"{name}:{count} is not in the catalog; allowed: {', '.join(dict.fromkeys(known))}"
+            yield f"{name}:{count} is not in the course's catalog; allowed: {', '.join(dict.fromkeys(known))}"
 
 
 def _refused(config_type: type[Any], values: Mapping[str, str]) -> Iterator[tuple[str, str]]:

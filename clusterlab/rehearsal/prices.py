@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
-from clusterlab.catalog import PATH, Catalog, Kind, Row
+from clusterlab.catalog import LOCAL, PATH, Catalog, Kind, Row
 from clusterlab.errors import InputError, Problem
 
 CLOUD = "aws"
@@ -50,8 +50,17 @@ _MACHINE_COLUMNS = (
 )
 
 
+_OTHER_COLUMNS = (
+    *("InstanceType", "vCPUs", "MemoryGiB", "AcceleratorName", "AcceleratorCount", "GpuInfo"),
+    *("Region", "AvailabilityZone", "Price", "SpotPrice"),
+)
+
+
 def write_skypilot_catalog(catalog: Catalog, home: Path, *, image_id: str = IMAGE_ID) -> None:
     """Write what SkyPilot knows of AWS to the home folder `home`; every machine boots `image_id`.
+
+    Of each other cloud it is told no more than where that is: it looks a region up in the cloud's file, and would fetch
+    that from the net, also where the cloud is not enabled.
 
     Where a spot price is not known, the price on demand stands for it: AWS asks for no more than that. A machine whose
     price on demand is not known is left out, since SkyPilot compares the zones' prices and fails on an empty one.
@@ -68,6 +77,8 @@ def write_skypilot_catalog(catalog: Catalog, home: Path, *, image_id: str = IMAG
     images = [(tag, region, "ubuntu", "22.04", image_id, "20260101") for tag in IMAGE_TAGS for region in regions]
     _write(folder / "aws" / "vms.csv", _MACHINE_COLUMNS, _machines(machines))
     _write(folder / "aws" / "images.csv", ("Tag", "Region", "OS", "OSVersion", "ImageId", "CreationDate"), images)
+    for cloud in dict.fromkeys(row.cloud for row in catalog.rows if row.cloud not in (CLOUD, LOCAL)):
+        _write(folder / cloud / "vms.csv", _OTHER_COLUMNS, _elsewhere(catalog, cloud))
     # No rows: SkyPilot asks for a quota only where it finds its code, and moto keeps none for EC2.
     quotas = ("InstanceType", "SpotInstanceCode", "OnDemandInstanceCode")
     _write(folder / "aws" / "instance_quota_mapping.csv", quotas, [])
@@ -97,6 +108,14 @@ def _machines(rows: Iterable[Row]) -> Iterable[tuple[Cell, ...]]:
             # The last columns are of local disks and fast network cards, of which our catalog says nothing.
             spot_usd = row.on_demand_usd if row.spot_usd is None else row.spot_usd
             yield (*what, row.on_demand_usd, spot_usd, row.region, zone, "x86_64", *[None] * 5)
+
+
+def _elsewhere(catalog: Catalog, cloud: str) -> Iterable[tuple[Cell, ...]]:
+    """One line for each region of a cloud that is not emulated."""
+    machines = (row for row in catalog.rows if (row.kind, row.cloud) == (Kind.MACHINE, cloud))
+    for row in {row.region: row for row in machines}.values():
+        size = (row.name, row.vcpus, row.memory_gib, None, None, None)
+        yield (*size, row.region, f"{row.region}-a", row.on_demand_usd, row.spot_usd)
 
 
 def _gpu_info(row: Row) -> str:

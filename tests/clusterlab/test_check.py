@@ -94,9 +94,9 @@ TASK_FAULTS = {
     "accelerator unknown": (
         "A10G: 1}",
         "K80: 1}",
-        "resources.accelerators: K80:1 is not in the catalog; allowed: T4:1",
+        "resources.accelerators: K80:1 is not in the course's catalog; allowed: T4:1",
     ),
-    "so many nowhere": ("A10G: 1}", "A10G: 3}", "resources.accelerators: A10G:3 is not in the catalog"),
+    "so many nowhere": ("A10G: 1}", "A10G: 3}", "resources.accelerators: A10G:3 is not in the course's catalog"),
     "does not parse": ("name: toy", "name: [toy", "line 10, column 10"),
 }
 
@@ -158,7 +158,7 @@ SIDECAR_FAULTS = {
     "machine not in the catalog": (
         "machine: local",
         "machine: A100:3",
-        "scales.tiny.machine: A100:3 is not in the catalog; allowed: T4:1",
+        "scales.tiny.machine: A100:3 is not in the course's catalog; allowed: T4:1",
     ),
     "no machine": ("machine: local", "machine: A100:0", "scales.tiny.machine: 'A100:0'; allowed: local, lab, or acc"),
     "nothing expected": (

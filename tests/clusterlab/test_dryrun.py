@@ -176,10 +176,17 @@ def test_skypilot_takes_the_bucket_that_the_policy_mounts(account: Account) -> N
 
 
 REFUSED = {
-    "accelerator": (("--gpus", "K80:1"), "qlora: resources.accelerators: K80:1: not in the catalog; allowed: T4:1"),
+    "accelerator": (
+        ("--gpus", "K80:1"),
+        "qlora: resources.accelerators: K80:1: not in the course's catalog; allowed: T4:1",
+    ),
     "region": (
         ("--infra", "aws/moon-1"),
-        "qlora: resources.region: 'moon-1' is not in the catalog; allowed: us-east-1",
+        "qlora: resources.region: 'moon-1' is not in the course's catalog; allowed: us-east-1",
+    ),
+    "region of another class": (
+        ("--infra", "aws/us-west-2"),
+        "qlora: resources.region: 'us-west-2' is not in the course's catalog; allowed: us-east-1",
     ),
     "machine": (("-t", "x9.large", "--gpus", "none"), "qlora: resources.instance_type: 'x9.large' is not in"),
     "stays": (("--idle-minutes-to-autostop", "600"), "qlora: resources.autostop.idle_minutes: 600; allowed: 0 to 60"),

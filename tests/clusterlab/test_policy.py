@@ -138,13 +138,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "long idle": ({"autostop": {"idle_minutes": 61, "down": True}}, "autostop.idle_minutes: 61; allowed: 0 to 60"),
     "accelerator": (
         {"accelerators": "V100"},
-        "toy: resources.accelerators: V100:1: not in the catalog; allowed: T4:1",
+        "toy: resources.accelerators: V100:1: not in the course's catalog; allowed: T4:1",
     ),
-    "one of two": ({"accelerators": {"L4": 1, "L4S": 1}}, "toy: resources.accelerators: L4S:1: not in the catalog"),
-    "count": ({"accelerators": "L4:8"}, "toy: resources.accelerators: L4:8: not in the catalog"),
+    "one of two": (
+        {"accelerators": {"L4": 1, "L4S": 1}},
+        "toy: resources.accelerators: L4S:1: not in the course's catalog",
+    ),
+    "count": ({"accelerators": "L4:8"}, "toy: resources.accelerators: L4:8: not in the course's catalog"),
     "not on that cloud": (
         {"accelerators": "A100:1", "infra": "aws"},
-        "toy: resources.accelerators: not in the catalog there; allowed: T4:1",
+        "toy: resources.accelerators: not in the course's catalog there; allowed: T4:1",
     ),
 }
 

@@ -60,7 +60,8 @@ def as_csv(offers: list[Offer], path: Path, *, offer: str = "AmazonEC2") -> Path
             names = {"Instance Type": "instanceType", "Region Code": "regionCode", "Volume API Name": "volumeApiName"}
             cells |= {column: attributes.get(name, "") for column, name in names.items()}
             writer.writerow([cells[column] for column in COLUMNS])
-            writer.writerow([cells[column] if column != "TermType" else "Reserved" for column in COLUMNS])
+            reserved = cells | {"TermType": "Reserved", "PricePerUnit": "99"}
+            writer.writerow([reserved[column] for column in COLUMNS])
     return path
 
 

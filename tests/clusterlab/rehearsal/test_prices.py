@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -99,6 +100,14 @@ def one_machine(**changes: Any) -> Catalog:
 def test_a_machine_whose_price_on_demand_is_unknown_is_left_out(tmp_path: Path) -> None:
     write_skypilot_catalog(one_machine(on_demand_usd=None), tmp_path)
     assert len((tmp_path / ".sky" / "catalogs" / "v8" / "aws" / "vms.csv").read_text().splitlines()) == 1
+
+
+def test_skypilot_is_told_where_each_other_cloud_is_so_that_it_fetches_nothing(tmp_path: Path) -> None:
+    write_skypilot_catalog(CATALOG, tmp_path)
+    for cloud in {row.cloud for row in CATALOG.rows} - {"aws", "local"}:
+        with (tmp_path / ".sky" / "catalogs" / "v8" / cloud / "vms.csv").open(newline="") as file:
+            regions = [line["Region"] for line in csv.DictReader(file)]
+        assert sorted(regions) == sorted({row.region for row in CATALOG.rows if row.cloud == cloud})
 
 
 def test_a_region_whose_zones_are_unknown_is_refused_before_anything_is_written(tmp_path: Path) -> None:
