@@ -75,9 +75,11 @@ class Config:
     """Requests that are computed together; others wait."""
     compiled: bool = by_scale(tiny=False, small=False, single=True, full=True)
     """Whether an engine that can compile the model does: it starts minutes later, and is then faster."""
+    num_threads: int = by_scale(tiny=1, small=2, single=4, full=8)
+    """CPU threads of a server that computes on CPUs; they wait for each other in busy loops: too many take longer."""
     port: int = by_scale(tiny=0, small=0, single=8000, full=8000)
     """On the loopback; 0 is any that is free. `clusterlab tunnel` leads to 8000."""
-    ready_seconds: int = by_scale(tiny=600, small=600, single=1200, full=1800)
+    ready_seconds: int = by_scale(tiny=900, small=900, single=1200, full=1800)
     """How long the server may take until it can be asked."""
     clients: str = by_scale(tiny="1,8", small="1,8", single="1,8,32", full="1,8,32,128")
     """Of the closed loop, growing, with commas between; each asks again when it has its answer."""
@@ -103,9 +105,9 @@ class Config:
     """Of the prompts and the arrivals."""
 
     def __post_init__(self) -> None:
-        least = {"tensor_parallel": 1, "pipeline_parallel": 1, "max_model_len": 64, "max_slots": 1, "port": 0}
-        least |= {"ready_seconds": 1, "num_requests": 1, "num_words": 1, "new_tokens": 2, "hold_seconds": 0}
-        least |= {"max_failures": 0, "seed": 0}
+        least = {"tensor_parallel": 1, "pipeline_parallel": 1, "max_model_len": 64, "max_slots": 1, "num_threads": 1}
+        least |= {"port": 0, "ready_seconds": 1, "num_requests": 1, "num_words": 1, "new_tokens": 2}
+        least |= {"hold_seconds": 0, "max_failures": 0, "seed": 0}
         wrong = [
             f"{name.upper()}={getattr(self, name)}: must be {number} or more"
             for name, number in least.items()
@@ -177,7 +179,7 @@ def _measure(config: Config) -> dict[str, float]:
         prompts = made_prompts(NUM_COMPARED, num_words=8, new_tokens=[16], seed=config.seed)
         said = greedy_answers(endpoint, prompts)
         metrics |= statuses(endpoint, max_model_len=config.max_model_len)
-        metrics["status_after_hang_up"] = status_after_hang_up(endpoint, new_tokens=_long(config))
+        metrics["status_after_hang_up"] = float(status_after_hang_up(endpoint, new_tokens=_long(config)))
         metrics |= _put_loads(config, endpoint)
         metrics["host_gib"], gpus = host_gib(os.getpid()), gpu_gib()
         last = Begun.of(endpoint, completion(endpoint, PROMPT, _long(config)))
@@ -202,6 +204,7 @@ def _hold(config: Config) -> dict[str, float]:
 
 @contextmanager
 def _served(config: Config, folder: Path) -> Iterator[Endpoint]:
+    os.environ["OMP_NUM_THREADS"] = str(config.num_threads)
     if config.pipeline_parallel > 1:
         _on_this_ray()
     settings = ServerSettings(
@@ -240,16 +243,20 @@ def _long(config: Config) -> int:
     return min(LONG_ANSWER, config.max_model_len - 32)
 
 
-def _put_loads(config: Config, endpoint: Endpoint) -> dict[str, float]:
-    from jobs.load.picture import draw_loads
-
-    series = Series(
+def series(config: Config) -> Series:
+    """The loads that are put on the server."""
+    return Series(
         clients=[int(load) for load in parse_loads(config.clients, Mode.CLOSED)],
         limit_seconds=config.answer_seconds,
         slo=Slo(ttft_seconds=config.slo_ttft_seconds, tpot_seconds=config.slo_tpot_seconds),
         **{name: getattr(config, name) for name in ("rate", "num_requests", "num_words", "new_tokens", "seed")},
     )
-    measured = series.put(endpoint)
+
+
+def _put_loads(config: Config, endpoint: Endpoint) -> dict[str, float]:
+    from jobs.load.picture import draw_loads
+
+    measured = series(config).put(endpoint)
     measured.save(run_folder() / "load.json")
     draw_loads(measured.closed, f"{endpoint.model} in {config.engine}", "clients", run_folder() / "serve.png")
     return measured.metrics()
