@@ -28,7 +28,8 @@ from tests.bench.load import generator_cost, over_vllm_bench
 from tests.bench.parallel import ENGINES
 from tests.bench.reaper import reaper
 from tests.bench.rehearsals import rehearsals
-from tests.bench.serving import over_static_batches
+from tests.bench.serving import over_bare_vllm
+from tests.bench.static_batches import over_static_batches
 
 BIN = Path(sys.executable).parent
 ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -42,7 +43,7 @@ def main() -> None:
         "training": [group_over_torchrun, over_hf_trainer, saving_beside_steps],
         "compression": [rounding, nf4_load, sweep_on_two],
         "load": [generator_cost, over_vllm_bench],
-        "serving": [over_static_batches],
+        "serving": [over_bare_vllm, over_static_batches],
         "rehearsals": [rehearsals],
         "money": [ledger],
         "bill": [bills],

@@ -1,0 +1,67 @@
+"""vLLM beside transformers, offline: what continuous batching is worth where answers differ in length, or do not."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+
+import ray
+
+from clusterlab.config import parse
+from jobs.launch.folder import VARIABLE
+from jobs.versus.model import Pair, quantized
+from jobs.versus.offline import compare_offline
+from jobs.vllm_vs_transformers import Config, _calibration, _offline
+from tests.bench.figure import ROOT, Figure
+
+PAIRS = 3
+
+
+def over_static_batches() -> list[Figure]:
+    """vLLM's useful tokens/s against those of transformers, offline, in turn; each pair draws other lengths."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[VARIABLE] = folder
+        pair = _quantized()
+        found = []
+        for seed in range(PAIRS):
+            config = parse(Config, {"SCALE": "tiny", "SEED": str(seed)})
+            found.append(compare_offline(_offline(config, pair))["metrics"])
+    same = min(metrics["agreement"] for metrics in found)
+    of = f"128 prompts, 32 slots, tiny-llama-256; at least {same:.1%} of the tokens are the same"
+    return [
+        _figure(found, "mixed", f"answers of 4, 8, 16 or 256 tokens, {of}", at_least=4),
+        _figure(found, "uniform", f"answers of 64 tokens, {of}"),
+    ]
+
+
+def _quantized() -> Pair:
+    ray.init(
+        address="local",
+        num_cpus=1,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
+    )
+    try:
+        return quantized(_calibration(parse(Config, {"SCALE": "tiny"})))
+    finally:
+        ray.shutdown()
+
+
+def _figure(found: list[dict[str, float]], name: str, what: str, at_least: float = 0) -> Figure:
+    ratios = [metrics[f"gain_{name}_static"] for metrics in found]
+    ratio = statistics.median(ratios)
+    vllm, static, single = (
+        statistics.median(metrics[f"offline_{name}_{engine}"] for metrics in found)
+        for engine in ("vllm", "static", "one_by_one")
+    )
+    fewer = statistics.median(metrics["gain_steps"] for metrics in found)
+    draws = f"{len(ratios)} draws; a {fewer:.1f}th of the steps" if at_least else f"{len(ratios)} pairs"
+    return Figure(
+        what=f"vLLM's useful tokens/s against transformers' static batches on a CPU, offline, {what}",
+        measured=f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f} in {draws}; "
+        f"{vllm:,.0f} and {static:,.0f} tokens/s, one by one {single:,.0f})",
+        wanted=f"at least {at_least:g}" if at_least else "reported as it comes",
+        met=ratio >= at_least,
+    )
