@@ -74,9 +74,11 @@ def test_transformers_reads_a_quantized_file_as_llama_cpp_does(
     folder, metrics = job
     model = AutoModelForCausalLM.from_pretrained(folder / "models", gguf_file=f"{name}.gguf", dtype=torch.float32)
     source = AutoModelForCausalLM.from_pretrained(Base.of(parse(Config, GIVEN).model, lambda *_: None).name)
-    # llama.cpp rounds the activations of a quantized matrix to 8 bits, transformers expands the weights.
+    # llama.cpp rounds the activations of a quantized matrix to 8 bits, transformers expands the weights. That adds as
+    # much as rounding weights to 8 bits does: twice as much in all at Q8_0, and little where weights have fewer.
     assert perplexity(model.eval(), rows) == pytest.approx(metrics[f"perplexity_{name.lower()}"], rel=0.02)
-    assert logits_error(model, source.eval(), rows) == pytest.approx(metrics[f"logits_error_{name.lower()}"], rel=0.25)
+    said = metrics[f"logits_error_{name.lower()}"]
+    assert logits_error(model, source.eval(), rows) == pytest.approx(said, rel=0.25, abs=0.003)
     assert AutoTokenizer.from_pretrained(folder / "models", gguf_file=f"{name}.gguf")(" The list is")["input_ids"]
 
 
