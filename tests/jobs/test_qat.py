@@ -111,6 +111,7 @@ def test_both_trainings_see_the_same_rows_in_the_same_order(
     # With the rounding taken away, training rounded is training in float, to the bit.
     monkeypatch.setattr("jobs.compress.fake_quant.prepare", lambda *_: None)
     monkeypatch.setattr("jobs.compress.fake_quant.convert", lambda *_: None)
+    monkeypatch.setattr("jobs.compress.pack_quantized.save_packed", lambda *_, **__: None)
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     metrics = _train(parse(Config, SHORT | {"STEPS": "3"}))
     losses = _losses(tmp_path)
