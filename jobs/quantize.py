@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.compress.sweep import Share
 
 
-PAIRS = (("gptq", "rtn"), ("awq", "rtn"), ("awq", "gptq"))
+PAIRS = (("gptq", "rtn"), ("gptq_sym", "rtn"), ("awq", "rtn"), ("awq", "gptq"))
 """Methods whose quality is compared at each of `COMPARED_BITS`, the one that should be nearer first."""
 COMPARED_BITS = (4, 3)
 

@@ -84,11 +84,14 @@ def _row(method: str, divergence: float | None) -> Row:
 
 def test_metrics_bear_their_methods_names_and_a_failed_method_is_counted() -> None:
     rows = [_row("unquantized", 0.0), _row("rtn_4", 0.4), _row("gptq_4", 0.1), _row("awq_4", None)]
+    rows += [_row("gptq_sym_4", 0.2)]
     assert _metrics(rows) == {
         "kl_divergence_unquantized": 0.0,
         "kl_divergence_rtn_4": 0.4,
         "kl_divergence_gptq_4": 0.1,
+        "kl_divergence_gptq_sym_4": 0.2,
         "kl_ratio_gptq_to_rtn_4": 0.25,
+        "kl_ratio_gptq_sym_to_rtn_4": 0.5,
         "failed_methods": 1,
         "kept_rows": 0,
     }
