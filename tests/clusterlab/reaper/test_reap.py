@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -98,8 +99,13 @@ def test_a_lease_that_says_nothing_ends_when_that_of_a_launch_would(account: Acc
 def test_starting_a_machine_again_does_not_make_it_new(account: Account) -> None:
     (machine,) = account.launch(account.tags(hours=None))
     account.later(hours=13)
-    account.ec2().stop_instances(InstanceIds=[machine])
-    account.ec2().start_instances(InstanceIds=[machine])
+
+    def start_again(parsed: dict[str, Any], **_: Any) -> None:
+        # EC2 gives a machine that is started another launch time; moto does not.
+        for reservation in parsed["Reservations"]:
+            reservation["Instances"][0]["LaunchTime"] = account.now
+
+    account.cloud.client("ec2", HERE).meta.events.register("after-call.ec2.DescribeInstances", start_again)
     assert entry(account.reap(), machine).step is Step.WARN
 
 
@@ -169,6 +175,13 @@ def test_a_region_that_cannot_be_looked_at_is_not_proven(account: Account) -> No
     assert json.loads((account.folder / "proof.json").read_text())["not_scanned"][0]["region"] == THERE
 
 
+def test_nothing_left_where_somebody_could_not_look_is_not_proven(account: Account) -> None:
+    assert account.reap().proven
+    account.answer("elb", "DescribeLoadBalancers", "AccessDenied", region=THERE)
+    proof = account.reap()
+    assert (proof.left, proof.proven) == ([], False)
+
+
 def test_a_disk_is_not_taken_from_a_machine_that_nobody_could_look_at(account: Account) -> None:
     account.launch(region=THERE)
     account.answer("ec2", "DescribeInstances", "UnauthorizedOperation", region=THERE)
@@ -208,6 +221,24 @@ def test_whoever_is_killed_in_the_middle_is_followed_by_one_who_ends_it(account:
     ec2.meta.events.unregister("after-call.ec2.TerminateInstances", die)
     assert account.reap().proven
     assert {account.state(each) for each in machines} == {"terminated"}
+
+
+def test_the_grace_of_what_was_stopped_by_one_who_was_killed_is_not_begun_anew(account: Account) -> None:
+    (machine,) = account.launch()
+    account.reap()
+    account.later(minutes=10)
+
+    def die(**_: object) -> None:
+        raise SystemExit
+
+    events = account.cloud.client("ec2", HERE).meta.events
+    events.register("after-call.ec2.StopInstances", die)
+    with pytest.raises(SystemExit):
+        account.reap()
+    events.unregister("after-call.ec2.StopInstances", die)
+    account.later(hours=24)
+    assert account.reap().proven
+    assert account.state(machine) == "terminated"
 
 
 def test_a_clock_that_is_not_the_clouds_touches_nothing(account: Account) -> None:
