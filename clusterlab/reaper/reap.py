@@ -97,7 +97,7 @@ def reap(
     keep = KeepList.parse(Place(path=order.keep, cloud=cloud).read(), path=order.keep)
     state, proof = Place(path=order.state, cloud=cloud), Place(path=order.proof, cloud=cloud)
     account = cloud.account(began)
-    before = sightings.read(state, account)
+    before = sightings.read(state, account, order.courses)
     regions = cloud.regions(order.regions)
     question = Question(courses=frozenset(order.courses), skipped=frozenset(keep.reasons))
     sweep = Sweep(
@@ -115,10 +115,10 @@ def reap(
     report = _Report(order=order, account=account, regions=regions, began=began, keep=keep)
     if not order.yes:
         return report.write(proof, verdicts, {}, found, clock())
-    sightings.write(state, account, _known(before, verdicts, found))
+    sightings.write(state, account, order.courses, _known(before, verdicts, found))
     report.write(proof, verdicts, {}, found, None)
     judged, errors, found = _act(sweep, verdicts, found, before, began)
-    sightings.write(state, account, _known(before, judged, found))
+    sightings.write(state, account, order.courses, _known(before, judged, found))
     return report.write(proof, judged, errors, found, clock())
 
 
@@ -145,10 +145,11 @@ def _is_open(judged: Verdict | None) -> bool:
 
 
 def _known(before: Mapping[str, Sighting], verdicts: Iterable[Verdict], found: Scan) -> dict[str, Sighting]:
-    """The sightings of what is there, and of what could not be looked at this time."""
+    """The sightings of what is there, and of what was not or could not be looked at this time."""
     there = {each.key for each in found.resources}
-    blind = {(look.region, look.kind.value) for look in found.failed}
-    unseen = {key: each for key, each in before.items() if tuple(key.split("/", 2)[:2]) in blind}
+    seen = {(look.region, look.kind.value) for look in found.looks}
+    seen -= {(look.region, look.kind.value) for look in found.failed}
+    unseen = {key: each for key, each in before.items() if tuple(key.split("/", 2)[:2]) not in seen}
     return unseen | {each.resource.key: each.seen for each in verdicts if each.resource.key in there}
 
 

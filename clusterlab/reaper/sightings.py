@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,11 +14,12 @@ from clusterlab.reaper.step import Sighting
 FORMAT = "clusterlab-reaper-1"
 
 
-def read(place: Place, account: str) -> dict[str, Sighting]:
+def read(place: Place, account: str, courses: Sequence[str]) -> dict[str, Sighting]:
     """The sightings by resource; none where no scan was made.
 
     Raises:
-        InputError: what lies there is none of ours, was cut off, or is another account's.
+        InputError: what lies there is none of ours, was cut off, or is of another account or other courses, whose
+            scans would forget each other's.
     """
     text = place.read()
     if text is None:
@@ -26,24 +27,29 @@ def read(place: Place, account: str) -> dict[str, Sighting]:
     try:
         document = json.loads(text)
         found = {key: _sighting(values) for key, values in document["sightings"].items()}
-        kind, whose = document["format"], document["account"]
+        whose = document["format"], document["account"], list(map(str, document["courses"]))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         message = f"no sightings of the reaper: {type(error).__name__}; remove it, and the next scan is the first"
         raise InputError(Problem(path=place.path, message=message)) from error
-    if (kind, whose) != (FORMAT, account):
-        message = f"is of {kind}, account {whose}; allowed: {FORMAT}, account {account}"
+    if whose != (FORMAT, account, sorted(courses)):
+        message = f"is of {_told(*whose)}; allowed: {_told(FORMAT, account, sorted(courses))}, or another place"
         raise InputError(Problem(path=place.path, message=message))
     return found
 
 
-def write(place: Place, account: str, sightings: Mapping[str, Sighting]) -> None:
+def write(place: Place, account: str, courses: Sequence[str], sightings: Mapping[str, Sighting]) -> None:
     """Keep them for the next scan.
 
     Raises:
         StorageError: they cannot be written.
     """
     shown = {key: _values(each) for key, each in sorted(sightings.items())}
-    place.write(json.dumps({"format": FORMAT, "account": account, "sightings": shown}, indent=1))
+    head = {"format": FORMAT, "account": account, "courses": sorted(courses)}
+    place.write(json.dumps(head | {"sightings": shown}, indent=1))
+
+
+def _told(kind: str, account: str, courses: Sequence[str]) -> str:
+    return f"{kind}, account {account}, {', '.join(courses)}"
 
 
 def _values(each: Sighting) -> dict[str, str | None]:

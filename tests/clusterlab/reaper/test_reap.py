@@ -145,6 +145,20 @@ def test_another_course_of_the_account_is_left_alone(account: Account) -> None:
     assert [account.state(ours), account.state(theirs)] == ["terminated", "running"]
 
 
+def test_the_sightings_of_other_courses_are_not_taken_for_ours(account: Account) -> None:
+    account.reap()
+    with pytest.raises(InputError, match=r"state\.json: is of .*, llm-2026; allowed: .*, nlp-2026, or another place"):
+        account.reap(courses=[OTHER])
+
+
+def test_a_look_at_one_region_forgets_nothing_of_another(account: Account) -> None:
+    (machine,) = account.launch(region=THERE)
+    account.reap()
+    account.later(minutes=10)
+    account.reap(regions=[HERE])
+    assert entry(account.reap(), machine).step is Step.STOP
+
+
 def test_a_second_sweep_changes_nothing(account: Account) -> None:
     account.launch()
     assert account.reap_to_the_end().proven
