@@ -119,6 +119,10 @@ test-control: $(SKY)/installed $(TRAIN)/installed
 test-jobs: $(BENCH)/installed $(TRAIN)/installed
 	$(BENCH)/bin/python -m pytest tests/jobs $(PYTEST)
 
+.PHONY: test-browser
+test-browser: $(SKY)/installed ## the page of costs in a real Chromium (Debian's package `chromium`)
+	$(SKY)/bin/python -m pytest tests/browser $(PYTEST)
+
 .PHONY: test-e2e
 test-e2e: $(SKY)/installed $(TRAIN)/installed ## launch for real on an emulated cloud and a local Slurm; needs root (docs/rehearsal.md)
 	$(SKY)/bin/python -m pytest tests/e2e $(PYTEST)

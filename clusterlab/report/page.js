@@ -11,7 +11,9 @@ for (const table of document.querySelectorAll("table.heat")) {
     current.tabIndex = -1;
     current = cell;
     current.tabIndex = 0;
-    current.focus();
+    // Focus alone leaves a cell below the heads that stay; this heeds the padding that keeps their place.
+    current.focus({ preventScroll: true });
+    current.scrollIntoView({ block: "nearest", inline: "nearest" });
   };
   table.addEventListener("keydown", (event) => {
     const row = current.parentElement;

@@ -68,14 +68,14 @@ def course(students: Iterable[str], labs: Iterable[str], **changes: Any) -> Fact
             number = i * len(rooms) + j
             start = NOON - timedelta(days=28 - (7 * j + i) % 28, hours=3)
             usd = Decimal(25 if i == j == 0 else 1) + Decimal(number * 37 % 50) / 20 + Decimal(number % 7) / 100
-            who: dict[str, Any] = {"student": student, "lab": lab, "run": f"{student}-{number}", "start": start}
+            who: dict[str, Any] = {"student": student, "lab": lab, "run": f"{student[:50]}-{number}", "start": start}
             intervals.append(use(number, usd, **who, end=start + timedelta(hours=1)))
             disk = {"kind": Kind.DISK, "shape": "gp3-100", "resource_id": f"vol-{number}"}
             intervals.append(use(number, "0.011", **who, end=start + timedelta(hours=2), **disk))
             outcomes.append(outcome(student, lab, number))
     intervals.append(use(90001, "0.50", student=names[0], lab=rooms[0], run=f"{names[0]}-open", end=None))
     intervals.append(use(90002, "1.50", student=None, team=None, course=None, lab=None, run=None, end=None))
-    intervals.append(use(90003, None, student=names[-1], lab=rooms[-1], run=f"{names[-1]}-dear"))
+    intervals.append(use(90003, None, student=names[-1], lab=rooms[-1], run=f"{names[-1][:50]}-dear"))
     usual: dict[str, Any] = {
         "budgets": (
             Budget(scope=Scope.STUDENT, name=names[0], cap_usd=Decimal(40), held_usd=Decimal(31)),
