@@ -40,6 +40,8 @@ def page(summary: Summary) -> str:
         summary=summary,
         facts=summary.facts,
         burn=summary.burn,
+        outliers=summary.outliers,
+        leaks=summary.leaks,
         words=words,
         drawing=draw(summary.burn, summary.facts.at),
         heat=heat_map(summary),
