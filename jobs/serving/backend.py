@@ -6,9 +6,14 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from clusterlab.errors import ClusterlabError
 from jobs.serving.asked import Asked, Piece
 from jobs.serving.batching import StaticBatches
 from jobs.serving.generator import Vocabulary
+
+
+class BusyError(ClusterlabError):
+    """Nobody can answer now; the same request may be asked again."""
 
 
 class Backend(Protocol):

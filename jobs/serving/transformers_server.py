@@ -1,4 +1,4 @@
-"""Serve a folder by transformers' `generate` behind OpenAI's protocol, on the loopback.
+"""Serve a folder by transformers' `generate` behind OpenAI's protocol or TGI's, on the loopback.
 
 CLUSTERLAB_API_KEY=secret python -m jobs.serving.transformers_server folder --port 8000 --served-name small …
 """
@@ -15,6 +15,7 @@ from jobs.serving.batching import StaticBatches
 from jobs.serving.endpoint import KEY_VARIABLE
 from jobs.serving.generator import Generator
 from jobs.serving.openai_protocol import OpenAI
+from jobs.serving.tgi_protocol import Tgi
 from jobs.serving.web import serve
 
 
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-model-len", type=int, required=True)
     parser.add_argument("--max-rows", type=int, required=True, help="of a static batch; 1 is one request at a time")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--protocol", choices=["openai", "tgi"], default="openai")
     options = parser.parse_args(arguments)
     generator = Generator(options.model, dtype=options.dtype, quantization=options.quantization, seed=options.seed)
     backend = Local(
@@ -37,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         max_model_len=options.max_model_len,
         batches=StaticBatches(generator.run, max_rows=options.max_rows),
     )
-    serve(OpenAI(backend), port=options.port, key=os.environ[KEY_VARIABLE])
+    is_tgi, device = options.protocol == "tgi", generator.model.device.type
+    serve(Tgi(backend, device=device) if is_tgi else OpenAI([backend]), port=options.port, key=os.environ[KEY_VARIABLE])
     return 0
 
 

@@ -106,6 +106,15 @@ def test_text_and_its_token_ids_are_the_same_prompt(endpoint: Endpoint, folder: 
     assert answers[0]["usage"]["prompt_tokens"] == len("the cluster")
 
 
+def test_token_ids_and_their_logprobs_are_said_where_they_are_asked_for(endpoint: Endpoint, folder: Path) -> None:
+    choice = ask(endpoint, "/v1/completions", FIXED | {"logprobs": 1, "return_token_ids": True})[1]["choices"][0]
+    assert choice["token_ids"] == _generated(folder)
+    assert choice["prompt_token_ids"] == PROMPT
+    logprobs = choice["logprobs"]
+    assert [max(top.values()) for top in logprobs["top_logprobs"]] == logprobs["token_logprobs"]
+    assert len(logprobs["token_logprobs"]) == 12
+
+
 def test_a_stop_sequence_is_told_and_not_said(endpoint: Endpoint, text: str) -> None:
     stop = text[3:5]
     answer = openai_client(endpoint).completions.create(
@@ -151,6 +160,7 @@ def test_curl_gets_the_answer_and_the_stream(endpoint: Endpoint, text: str) -> N
         ("/v1/completions", FIXED | {"top_p": 0}, 400, "top_p: 0; allowed: a number above 0 to 1"),
         ("/v1/completions", FIXED | {"stream": "yes"}, 400, 'stream: "yes"; allowed: true or false'),
         ("/v1/completions", FIXED | {"stop": ["a"] * 5}, 400, "allowed: a string, or a list of at most 4, none empty"),
+        ("/v1/completions", FIXED | {"logprobs": 6}, 400, "logprobs: 6; allowed: a whole number from 0 to 5"),
         ("/v1/completions", FIXED | {"n": 2}, 400, "n: 2; allowed: 1"),
         (
             "/v1/completions",
