@@ -140,7 +140,7 @@ test-gguf: $(BENCH)/installed env-gguf ## what needs llama.cpp, which `make env-
 	$(BENCH)/bin/python -m pytest tests/gguf $(PYTEST)
 
 .PHONY: test-vllm
-test-vllm: $(BENCH)/installed env-quant env-vllm ## vLLM: what it loads, what it serves, and real clients
+test-vllm: $(BENCH)/installed env-quant env-compressor env-vllm ## vLLM: what it loads, what it serves, and real clients
 	$(BENCH)/bin/python -m pytest tests/vllm $(PYTEST)
 
 .PHONY: check

@@ -1,6 +1,6 @@
 """A model that torchao rounded, as a checkpoint of compressed-tensors that is called `pack-quantized`.
 
-transformers reads it where compressed-tensors is installed, at any width, and vLLM at 4 and 8 bits. What torchao itself
+transformers reads it where compressed-tensors is installed, at any width, and vLLM at 4 bits. What torchao itself
 saves holds a byte for every weight, however few of its bits are used.
 """
 

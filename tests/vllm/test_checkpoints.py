@@ -15,19 +15,27 @@ from numpy.typing import NDArray
 
 from clusterlab.config import Source
 from jobs.compress.environments import ROOT, python_of
+from jobs.compress.fake_quant import convert, prepare
 from jobs.compress.methods import METHODS, UNQUANTIZED
+from jobs.compress.pack_quantized import save_packed
 from jobs.compress.row import Outcome
 from jobs.compress.setting import Setting
 from jobs.compress.sweep import Share, sweep
+from jobs.llm.bases import Base
 from jobs.llm.cache import VARIABLE as CACHE
 from tests.vllm.conftest import complete
 
 NUM_TOKENS = 16
-LOADED = {"gptq_sym_4": "float16", "awq_4": "float16"}
-"""What of the sweep vLLM serves, and what it computes in there."""
+LOADED = {"gptq_sym_4": 0.05, "awq_4": 0.05, "smoothquant": 0.1}
+"""What of the sweep vLLM serves, and the nats that a token's log-probability may differ by.
+
+vLLM computes in 16 bits and with kernels of its own. SmoothQuant rounds activations to 8 bits too, and one that 16 bits
+put on the other side of a half is a whole step away.
+"""
+QAT, QAT_TOLERANCE = "qat_4", 0.05
+"""What `labs/qat.yaml` saves at 4 bits; it is no method of the sweep."""
 REFUSED = {"gptq_4": "bits=4, sym=False", "gptq_3": "bits=3, sym=False", "awq_3": "num_bits = 3"}
-TOLERANCE = 0.05
-"""Nats that a token's log-probability may differ by: both compute in 16 bits, each with kernels of its own."""
+DTYPE = "float16"
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +51,17 @@ def folders(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
         rows = sweep([METHODS[name] for name in names], setting, Share(cpus=1, gpus=0, seconds=900))
         ray.shutdown()
         assert not [(row.method, row.reason) for row in rows if row.outcome is not Outcome.MEASURED]
-        yield {row.method: str(row.folder) for row in rows}
+        yield {row.method: str(row.folder) for row in rows} | {QAT: _qat(base, tmp_path_factory.mktemp("qat"))}
+
+
+def _qat(base: Path, folder: Path) -> str:
+    """The base, made ready to train with rounded weights and rounded for good."""
+    source = Base(name=str(base))
+    model = source.load(quantized=False)
+    prepare(model, 4, group_size=64)
+    convert(model, 4, group_size=64)
+    save_packed(model, source.tokenizer(), folder, bits=4, group_size=64)
+    return str(folder)
 
 
 @pytest.fixture(scope="module")
@@ -54,28 +72,23 @@ def prompts() -> list[list[int]]:
 
 @pytest.fixture(scope="module")
 def answers(python: str, folders: dict[str, str], prompts: list[list[int]]) -> dict[str, Any]:
-    asked = [
-        {
-            "checkpoint": folders[name],
-            "dtype": LOADED.get(name, "float16"),
-            "prompts": prompts,
-            "num_tokens": NUM_TOKENS,
-        }
-        for name in (*LOADED, *REFUSED)
-    ]
-    return dict(zip((*LOADED, *REFUSED), complete(python, *asked), strict=True))
+    names = (*LOADED, QAT, *REFUSED)
+    same = {"dtype": DTYPE, "prompts": prompts, "num_tokens": NUM_TOKENS}
+    return dict(zip(names, complete(python, *({"checkpoint": folders[name], **same} for name in names)), strict=True))
 
 
-@pytest.mark.parametrize("name", LOADED)
+@pytest.mark.parametrize("name", [*LOADED, QAT])
 def test_vllm_says_of_a_checkpoint_what_transformers_says(
     name: str, answers: dict[str, Any], folders: dict[str, str], prompts: list[list[int]], tmp_path: Path
 ) -> None:
     tokens = np.array(answers[name]["tokens"])
-    logprobs = _logprobs(METHODS[name].environment, folders[name], np.array(prompts), tokens, tmp_path)
+    environment = "compressor" if name == QAT else METHODS[name].environment
+    logprobs = _logprobs(environment, folders[name], np.array(prompts), tokens, tmp_path)
     chosen = np.take_along_axis(logprobs, tokens[..., None], axis=-1)[..., 0]
-    assert np.abs(chosen - np.array(answers[name]["logprobs"])).max() < TOLERANCE
+    tolerance = LOADED.get(name, QAT_TOLERANCE)
+    assert np.abs(chosen - np.array(answers[name]["logprobs"])).max() < tolerance
     # Where two tokens are as good as equally likely, either may be the first.
-    assert (logprobs.max(axis=-1) - chosen).max() < TOLERANCE
+    assert (logprobs.max(axis=-1) - chosen).max() < tolerance
     assert (logprobs.argmax(axis=-1) == tokens).mean() > 0.9
 
 
