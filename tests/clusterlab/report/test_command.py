@@ -19,30 +19,42 @@ from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.ledger.location import VARIABLE
 from clusterlab.ledger.reservation import Reservation
+from clusterlab.reaper.proof import Entry, Proof
+from clusterlab.reaper.resource import Kind, Resource
+from clusterlab.reaper.step import Step
 from tests.clusterlab.report.courses import use
 from tests.clusterlab.report.test_results import make_run
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
-FINDING: dict[str, Any] = {
-    "kind": "instance",
-    "id": "i-9",
-    "region": "us-east-1",
-    "shape": "g6.xlarge",
-    "tags": {"student": "ana"},
-    "lease_until": "2026-11-25T02:00:00+00:00",
-    "step": "stop",
-    "there": True,
-    "left": True,
-}
-PROOF: dict[str, Any] = {
-    "format": "clusterlab-proof-1",
-    "proven": False,
-    "courses": ["llm-2026"],
-    "ended": None,
-    "not_scanned": [],
-    "resources": [FINDING, FINDING | {"there": False, "id": "i-8"}],
-}
+
+
+def _left(name: str, *, there: bool) -> Entry:
+    tags = {"student": "ana"}
+    return Entry(
+        resource=Resource(kind=Kind.INSTANCE, id=name, region="us-east-1", shape="g6.xlarge", tags=tags),
+        step=Step.STOP,
+        lease_until=datetime(2026, 11, 25, 2, tzinfo=UTC),
+        lease="its tag",
+        why="",
+        error=None,
+        there=there,
+    )
+
+
+# As the reaper writes it.
+PROOF: dict[str, Any] = Proof(
+    account="123456789012",
+    courses=["llm-2026"],
+    regions=["us-east-1"],
+    whole=True,
+    dry_run=False,
+    began=NOW,
+    ended=None,
+    entries=[_left("i-9", there=True), _left("i-8", there=False)],
+    looks=[],
+    unused=[],
+).as_json()
 
 
 @pytest.fixture
