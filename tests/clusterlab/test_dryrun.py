@@ -95,8 +95,11 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    from moto.moto_api import moto_api_backend
     from moto.server import ThreadedMotoServer
 
+    # All tests of a process share moto's clouds, and some need theirs without images.
+    moto_api_backend.reset()
     home = tmp_path_factory.mktemp("home")
     write_skypilot_catalog(CATALOG, home)
     (home / ".sky" / "config.yaml").write_text("allowed_clouds: [aws]\n")
