@@ -16,12 +16,13 @@ from clusterlab.cost.money import CURRENCY, checked_usd
 from clusterlab.errors import ClusterlabError, InputError, Problem
 from clusterlab.ledger import schema
 from clusterlab.ledger.account import Account, interval_key, used
-from clusterlab.ledger.budget import Budget, BudgetError, Scope
+from clusterlab.ledger.budget import Budget, Scope
 from clusterlab.ledger.chain import Fault, first_fault
 from clusterlab.ledger.database import Database
 from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, instant, to_micro_usd
 from clusterlab.ledger.journal import Journal, last_entry, newest, no_ledger
-from clusterlab.ledger.reservation import Reservation
+from clusterlab.ledger.reservation import Reservation, check_covered
+from clusterlab.ledger.spending import Spending, accrue, spendings
 from clusterlab.ledger.statement import Statement, Use, all_intervals, budgets, statement, unsettled, uses
 from clusterlab.tags import LABEL, LABEL_RULE
 
@@ -93,7 +94,7 @@ class Ledger:
             if asked.expires <= journal.at:
                 message = f"{instant(asked.expires)} is past; it is {instant(journal.at)}"
                 raise InputError(Problem(path="reservation", key="expires", message=message))
-            _check_covered(journal.budgets_of(asked.owner), asked)
+            check_covered(journal.budgets_of(asked.owner), asked)
             return journal.append(
                 Kind.RESERVE, asked.owner, micro_usd=to_micro_usd(asked.usd), expires=instant(asked.expires)
             )
@@ -147,6 +148,11 @@ class Ledger:
             micro_usd = account.overrun_micro_usd(interval, journal.at)
             return journal.append(Kind.INTERVAL, owner, micro_usd=micro_usd, interval=key, detail=interval.as_json())
 
+    def accrue(self) -> list[Entry]:
+        """Hold what is in use now beyond what its run holds, so that the next launch sees it before the use ends."""
+        with self._journal() as journal:
+            return accrue(journal)
+
     def settle(self, run: str) -> Entry:
         """Say that a run is over: it holds what it used, and what it reserved beyond that is free.
 
@@ -181,6 +187,11 @@ class Ledger:
         """Every budget that has a cap or holds something, students first."""
         with self.database.reading() as connection:
             return budgets(connection)
+
+    def spendings(self) -> list[Spending]:
+        """What is spent of every budget until now, students first."""
+        with self.database.reading() as connection:
+            return spendings(connection, self._now(connection))
 
     def uses(self) -> list[Use]:
         """What was reserved and used, by student and lab; what is nobody's last."""
@@ -243,20 +254,6 @@ class Ledger:
         if currency != CURRENCY:
             message = f"{currency}; allowed: {CURRENCY}"
             raise InputError(Problem(path=self.database.name, key="currency", message=message))
-
-
-def _check_covered(budgets: list[Budget], asked: Reservation) -> None:
-    """Refuse what does not fit under every cap; all caps that it does not fit under in one go."""
-    path = f"budget of {asked.student}"
-    if all(budget.cap_usd is None for budget in budgets):
-        raise BudgetError(f"{path}: nobody set one; `clusterlab budget set --student {asked.student} --usd 20` does")
-    short = [each for each in budgets if each.free_usd is not None and each.free_usd < asked.usd]
-    if short:
-        told = (
-            f"{each.scope} {each.name}: {asked.usd:.2f} USD asked, {each.free_usd:.2f} of {each.cap_usd:.2f} free"
-            for each in short
-        )
-        raise BudgetError("\n".join(told))
 
 
 def _check_same(held: Entry, asked: Reservation) -> None:

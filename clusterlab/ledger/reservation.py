@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from clusterlab.cost.money import checked_usd
 from clusterlab.errors import InputError, Problem
+from clusterlab.ledger.budget import Budget, BudgetError
 from clusterlab.ledger.entry import Owner
 from clusterlab.tags import LABEL, LABEL_RULE
 
@@ -47,3 +48,21 @@ class Reservation:
     def owner(self) -> Owner:
         """Whose it is."""
         return Owner(student=self.student, team=self.team, course=self.course, lab=self.lab, run=self.run)
+
+
+def check_covered(budgets: list[Budget], asked: Reservation) -> None:
+    """Refuse what does not fit under every cap; all caps that it does not fit under in one go.
+
+    Raises:
+        BudgetError: there is such a cap, or there is none at all.
+    """
+    path = f"budget of {asked.student}"
+    if all(budget.cap_usd is None for budget in budgets):
+        raise BudgetError(f"{path}: nobody set one; `clusterlab budget set --student {asked.student} --usd 20` does")
+    short = [each for each in budgets if each.free_usd is not None and each.free_usd < asked.usd]
+    if short:
+        told = (
+            f"{each.scope} {each.name}: {asked.usd:.2f} USD asked, {each.free_usd:.2f} of {each.cap_usd:.2f} free"
+            for each in short
+        )
+        raise BudgetError("\n".join(told))
