@@ -16,6 +16,7 @@ from clusterlab.bill.command import bill
 from clusterlab.config import Scale
 from clusterlab.cost.catalog_command import catalog
 from clusterlab.cost.command import offered_to, plan
+from clusterlab.enforcement.command import enforce
 from clusterlab.errors import EXIT_CODES, EXIT_INTERRUPTED, ClusterlabError, InputError, Problem
 from clusterlab.fit.command import fit
 from clusterlab.ledger.command import budget
@@ -149,6 +150,7 @@ def run(
 
 app.command()(report)
 app.command()(meter)
+app.command()(enforce)
 app.command()(reap)
 app.command()(rehearse)
 app.add_typer(budget, name="budget")

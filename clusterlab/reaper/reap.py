@@ -18,7 +18,7 @@ from clusterlab.reaper.proof import Entry, Proof
 from clusterlab.reaper.resource import Kind
 from clusterlab.reaper.scan import Scan
 from clusterlab.reaper.step import Rules, Sighting, Step
-from clusterlab.reaper.sweep import Sweep, Verdict
+from clusterlab.reaper.sweep import Sweep, Terms, Verdict
 from clusterlab.tags import LABEL, LABEL_RULE
 
 AGE_MINUTES = 10.0
@@ -79,13 +79,14 @@ def reap(
     order: Order,
     cloud: Cloud,
     *,
+    terms: Terms | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     sleep: Callable[[float], None] = time.sleep,
 ) -> Proof:
     """Scan, and do what is due; the proof says what is left.
 
-    The sightings are kept before anything is touched, so that whoever is killed in the middle is followed by one who
-    goes on from there.
+    Leases are those that the tags say, or by other `terms`. The sightings are kept before anything is touched, so
+    that whoever is killed in the middle is followed by one who goes on from there.
 
     Raises:
         InputError: the keep-list, the sightings, a region or the credentials are not as they must be.
@@ -106,6 +107,7 @@ def reap(
         question=question,
         keep=keep,
         rules=rules,
+        terms=terms,
         everywhere=not order.regions,
         patience_seconds=order.patience_seconds,
         sleep=sleep,

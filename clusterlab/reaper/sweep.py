@@ -17,6 +17,8 @@ from clusterlab.reaper.resource import Kind, Resource
 from clusterlab.reaper.scan import Scan, scan
 from clusterlab.reaper.step import Rules, Sighting, Step, decide
 
+Terms = Callable[[Resource, datetime], Lease]
+"""The lease of a resource that was made at that instant."""
 PAUSES = (1.0, 2.0, 5.0, 10.0, 15.0)
 """Seconds between two tries; the last again and again."""
 
@@ -42,6 +44,8 @@ class Sweep:
     question: Question
     keep: KeepList
     rules: Rules
+    terms: Terms | None = None
+    """In place of the lease that its tags say, by another rule, such as a budget that is spent."""
     everywhere: bool = True
     """Whether also what belongs to no region is swept."""
     patience_seconds: float = 300.0
@@ -90,7 +94,7 @@ class Sweep:
 
     def _judge(self, resource: Resource, seen: Sighting | None, now: datetime) -> Verdict:
         made = resource.created or (seen.until(now).first if seen else now)
-        lease = Lease.of(resource.tags, made, self.rules.granted)
+        lease = self.terms(resource, made) if self.terms else Lease.of(resource.tags, made, self.rules.granted)
         why = self.keep.why(resource)
         step, known = decide(resource, lease, seen, now, self.rules)
         if why is not None:
