@@ -5,7 +5,7 @@ clusterlab enforce --course llm-2026 --notify 'smtp://mail.example.org:587?from=
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -89,21 +89,13 @@ def enforce(
         )
     )
     cases, problems = _tell(course, notifiers, told, order, yes=yes)
-    if not json:
-        for line in _lines(cases, yes=yes):
-            typer.echo(line)
-    for problem in problems:
-        typer.echo(problem, err=True)
+    _say(_lines(cases, yes=yes), problems, json=json)
     found = _sweep(order, cases) if order else None
     faults = found.faults if found else []
     if json:
         shown = {"proof": found and found.as_json(), "problems": [*problems, *faults], "dry_run": not yes}
         print_json({"course": course, "budgets": [each.as_json() for each in cases], **shown})
-    elif found:
-        for line in _swept(found, proof):
-            typer.echo(line)
-    for fault in faults:
-        typer.echo(fault, err=True)
+    _say(_swept(found, proof) if found else (), faults, json=json)
     if problems or faults:
         raise typer.Exit(ClusterlabError.exit_code)
 
@@ -156,6 +148,13 @@ def _sweep(order: Order, cases: Sequence[Case]) -> Proof:
 
     spent = [each.spending for each in cases if each.percent >= SPENT]
     return reap(order, Cloud(), terms=partial(lease_of, spent=spent))
+
+
+def _say(lines: Iterable[str], problems: Iterable[str], *, json: bool) -> None:
+    for line in () if json else lines:
+        typer.echo(line)
+    for problem in problems:
+        typer.echo(problem, err=True)
 
 
 def _lines(cases: Sequence[Case], *, yes: bool) -> Iterator[str]:
