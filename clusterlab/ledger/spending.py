@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ from clusterlab.ledger.budget import Budget, Scope
 from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, to_micro_usd
 from clusterlab.ledger.journal import Journal
 from clusterlab.ledger.schema import ENTRIES
-from clusterlab.ledger.statement import all_intervals, budgets
+from clusterlab.ledger.statement import budgets
 
 OPENING = (Kind.RESERVE, Kind.COMMIT, Kind.INTERVAL)
 """The rows after which a run is to be settled."""
@@ -86,12 +87,26 @@ def _open(connection: Connection) -> Iterator[_Open]:
     names = [func.min(ENTRIES.c[scope.value]).label(scope.value) for scope in Scope]
     rows = select(key.label("key"), func.sum(ENTRIES.c.micro_usd).label("held"), *names).where(key.is_not(None))
     rows = rows.group_by(key).having(opened > func.coalesce(settled, 0)).order_by(key)
-    by_key: dict[str, list[Interval]] = {}
-    for each in all_intervals(connection):
-        by_key.setdefault(each.run or interval_key(each), []).append(each)
-    for row in connection.execute(rows):
+    opens = connection.execute(rows).all()
+    found = _intervals(connection, {row.key for row in opens})
+    for row in opens:
         yield _Open(
             names={scope: getattr(row, scope.value) for scope in Scope},
             held_micro_usd=int(row.held),
-            intervals=tuple(by_key.get(row.key, ())),
+            intervals=tuple(found.get(row.key, ())),
         )
+
+
+def _intervals(connection: Connection, keys: set[str]) -> dict[str, list[Interval]]:
+    """By run, or by itself, each interval as it was last recorded; only those are read, of which a course has few."""
+    key = func.coalesce(ENTRIES.c.run, ENTRIES.c.interval).label("key")
+    rows = select(key, ENTRIES.c.interval, ENTRIES.c.detail).where(ENTRIES.c.kind == Kind.INTERVAL)
+    details = {
+        row.interval: (row.key, row.detail)
+        for row in connection.execute(rows.order_by(ENTRIES.c.seq))
+        if row.key in keys
+    }
+    found: dict[str, list[Interval]] = {}
+    for owner, detail in details.values():
+        found.setdefault(owner, []).append(Interval.from_json(json.loads(detail)))
+    return found
