@@ -95,7 +95,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    from moto.moto_api import moto_api_backend
+    from moto.moto_api._internal.models import moto_api_backend
     from moto.server import ThreadedMotoServer
 
     # All tests of a process share moto's clouds, and some need theirs without images.
