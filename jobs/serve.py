@@ -29,12 +29,13 @@ from jobs.load.summary import Slo
 from jobs.serving.agreement import Said, agreement, greedy_answers
 from jobs.serving.asking import Begun, completion
 from jobs.serving.endpoint import KEY_VARIABLE, Endpoint
-from jobs.serving.engine import engine_of
+from jobs.serving.engine import Engine, engine_of
 from jobs.serving.holding import hold
 from jobs.serving.memory import gpu_gib, host_gib
 from jobs.serving.protocol import PROMPT, status_after_hang_up, statuses
 from jobs.serving.server import serving
 from jobs.serving.settings import ServerSettings
+from jobs.serving.tgi import IMAGE, IMAGE_VARIABLE, Tgi, image_problem
 
 NUM_COMPARED = 8
 """Answers that are compared with those of transformers."""
@@ -43,6 +44,7 @@ SAME = (
     *("gpu_memory_utilization", "max_slots", "compiled", "seed"),
 )
 """Fields of `ServerSettings` that are fields of `Config`."""
+TGI = Tgi().name
 LONG_ANSWER = 512
 """Tokens of an answer that is on its way when its client leaves, or its server is told to end; or what fits."""
 
@@ -55,6 +57,8 @@ class Config:
     """How big; sets every value below that is not given."""
     engine: str = "vllm"
     """What serves: a name in `ENGINES` of jobs/serving/engine.py."""
+    tgi_image: str | None = by_scale(tiny=None, small=None, single=IMAGE, full=IMAGE)
+    """TGI's official image by its digest, for ENGINE=tgi; without one an endpoint of ours speaks its protocol."""
     model: Source = by_scale(tiny="tiny-llama-256", small="smollm2-135m-instruct", single=TINYLLAMA, full=LLAMA_2_7B)
     """A hub id with revision, a folder, or a base that the project makes."""
     quantization: str | None = None
@@ -124,6 +128,8 @@ class Config:
             engine_of(self.engine)
         except InputError as error:
             wrong.append(str(error))
+        if (problem := image_problem(self.tgi_image)) is not None:
+            wrong.append(f"{IMAGE_VARIABLE}: {problem}")
         try:
             parse_loads(self.clients, Mode.CLOSED)
         except ValueError as error:
@@ -149,7 +155,7 @@ def main(config: Config) -> dict[str, float]:
         MissingError: the engine's environment is not on this machine.
         UnreachableError: the server was not ready within READY_SECONDS.
     """
-    python_of(engine_of(config.engine).environment)
+    python_of(_engine(config).environment)
     if config.hold_seconds and not os.environ.get(KEY_VARIABLE):
         message = "not set, and with HOLD_SECONDS others need it; allowed: such as `openssl rand -hex 24` prints"
         raise InputError(Problem(path=KEY_VARIABLE, message=message))
@@ -198,7 +204,7 @@ def _hold(config: Config) -> dict[str, float]:
         (run_folder() / "endpoint.json").write_text(json.dumps(asked_at))
         print(f"{config.engine}: {endpoint.model} at {endpoint.url}/v1, for {config.hold_seconds} s", flush=True)
         report("hold", 1, 1, seconds=config.hold_seconds)
-        hold(engine_of(config.engine), endpoint, seconds=config.hold_seconds)
+        hold(_engine(config), endpoint, seconds=config.hold_seconds)
     return {}
 
 
@@ -213,9 +219,13 @@ def _served(config: Config, folder: Path) -> Iterator[Endpoint]:
         dtype=_dtype(config, folder),
         **{name: getattr(config, name) for name in SAME},
     )
-    engine, log = engine_of(config.engine), run_folder() / f"{config.engine}.log"
+    engine, log = _engine(config), run_folder() / f"{config.engine}.log"
     with serving(engine, settings, log=log, limit_seconds=config.ready_seconds, port=config.port) as endpoint:
         yield endpoint
+
+
+def _engine(config: Config) -> Engine:
+    return Tgi(image=config.tgi_image) if config.engine == TGI else engine_of(config.engine)
 
 
 def _on_this_ray() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from clusterlab.errors import InputError, Problem
+from jobs.serving.ray_serve import RayServe
 from jobs.serving.settings import ServerSettings
+from jobs.serving.tgi import Tgi
 from jobs.serving.transformers import Transformers
 from jobs.serving.vllm import Vllm
 
@@ -36,7 +38,7 @@ class Engine(Protocol):
         """Variables of the server's process beside those of this one."""
 
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Vllm(), Transformers())}
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Vllm(), Transformers(), RayServe(), Tgi())}
 
 
 def engine_of(name: str) -> Engine:

@@ -12,6 +12,9 @@ from jobs.serving.asked import Asked
 from jobs.serving.rows import Deliver, Rows
 from jobs.serving.transformers import IN_FLIGHT
 
+BASE = "__base__"
+"""PEFT's name for a row without an adapter."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Vocabulary:
@@ -69,6 +72,20 @@ class Generator:
         # How an answer is drawn is said by each request, never by the checkpoint; where it ends, by its row.
         self.model.generation_config = GenerationConfig(pad_token_id=0)
 
+    def load_adapter(self, name: str, folder: str) -> None:
+        """Take in a LoRA adapter that PEFT saved, if it is not here already."""
+        from peft import PeftModel
+
+        if not isinstance(self.model, PeftModel):
+            self.model = PeftModel.from_pretrained(self.model, folder, adapter_name=name).eval()
+        elif name not in self.model.peft_config:
+            self.model.load_adapter(folder, adapter_name=name)
+
+    def drop_adapter(self, name: str) -> None:
+        """Give its memory back."""
+        if len(getattr(self.model, "peft_config", {})) > 1:  # PEFT keeps one at least.
+            self.model.delete_adapter(name)
+
     def run(self, batch: Sequence[Asked], deliver: Deliver, gone: Callable[[int], bool] = lambda _: False) -> None:
         """Generate until the longest answer of a batch has ended; rows that end before keep their place in it.
 
@@ -81,16 +98,22 @@ class Generator:
         ids = torch.tensor([[0] * (width - len(asked.prompt)) + list(asked.prompt) for asked in batch])
         mask = torch.tensor([[0] * (width - len(asked.prompt)) + [1] * len(asked.prompt) for asked in batch])
         rows = Rows(batch, self.vocabulary.tokenizer, self._ends, gone=gone, deliver=deliver)
+        adapters = {"adapter_names": [asked.adapter or BASE for asked in batch]} if self._adapted else {}
         with torch.inference_mode():
             self.model.generate(
-                ids.to(self.model.device),
+                input_ids=ids.to(self.model.device),
                 attention_mask=mask.to(self.model.device),
                 max_new_tokens=max(asked.max_tokens for asked in batch),
                 do_sample=False,
                 use_cache=True,
                 logits_processor=LogitsProcessorList([rows.process]),
                 stopping_criteria=StoppingCriteriaList([rows.stop]),
+                **adapters,
             )
+
+    @property
+    def _adapted(self) -> bool:
+        return hasattr(self.model, "peft_config")
 
 
 def _load(folder: str, dtype: str, quantization: str | None) -> Any:

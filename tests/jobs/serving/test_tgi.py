@@ -1,4 +1,4 @@
-"""TGI's clients at this project's TGI protocol, in front of a model that needs no Ray; curl, and OpenAI's."""
+"""TGI's clients at this project's TGI protocol, without Ray and as the engine `tgi`; curl, and OpenAI's."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from jobs.serving.endpoint import Endpoint
 from jobs.serving.generator import Generator
 from jobs.serving.server import serving
 from jobs.serving.settings import ServerSettings
+from jobs.serving.tgi import Tgi
 from jobs.serving.tgi_protocol import ROUTER
 from jobs.serving.transformers import Transformers
 from tests.jobs.serving.asking import ask, curl, hang_up, openai_client
@@ -30,11 +31,13 @@ class _WithTgi(Transformers):
         return [*Transformers.command(self, settings, port), "--protocol=tgi"]
 
 
-@pytest.fixture(scope="module")
-def endpoint(folder: Path, mark_of_module: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+@pytest.fixture(scope="module", params=[_WithTgi(), Tgi()], ids=lambda engine: engine.name)
+def endpoint(
+    request: pytest.FixtureRequest, folder: Path, mark_of_module: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Endpoint]:
     assert mark_of_module
     log = tmp_path_factory.mktemp("server") / "log"
-    with serving(_WithTgi(), settings_of(folder), log=log, limit_seconds=400) as endpoint:
+    with serving(request.param, settings_of(folder), log=log, limit_seconds=400) as endpoint:
         yield endpoint
 
 
