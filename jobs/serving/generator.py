@@ -83,7 +83,9 @@ class Generator:
 
     def drop_adapter(self, name: str) -> None:
         """Give its memory back."""
-        if len(getattr(self.model, "peft_config", {})) > 1:  # PEFT keeps one at least.
+        others = [other for other in getattr(self.model, "peft_config", {}) if other != name]
+        if others:  # PEFT keeps one at least, and warns of one that is active; rows say themselves which is theirs.
+            self.model.set_adapter(others[0])
             self.model.delete_adapter(name)
 
     def run(self, batch: Sequence[Asked], deliver: Deliver, gone: Callable[[int], bool] = lambda _: False) -> None:

@@ -24,6 +24,7 @@ class Replica:
     def __init__(self, model: Mapping[str, Any], adapters: Mapping[str, str], max_rows: int) -> None:
         self._generator = Generator(**model)
         self._adapters = dict(adapters)
+        self._evicted: set[str] = set()
         self._one_batch = asyncio.Lock()
         for batched in (self._whole, self._stream):
             batched.set_max_batch_size(max_rows)
@@ -69,24 +70,34 @@ class Replica:
     async def _adapter(self, name: str) -> _Loaded:
         async with self._one_batch:
             await asyncio.to_thread(self._generator.load_adapter, name, self._adapters[name])
-        return _Loaded(self._generator, name)
+        self._evicted.discard(name)
+        return _Loaded(self._evicted, name)
 
     async def _ready(self, asked: Asked) -> None:
         if asked.adapter is not None:
             await self._adapter(asked.adapter)
 
     def _run(self, batch: Sequence[Asked], deliver: Any) -> None:
+        wanted = {asked.adapter for asked in batch if asked.adapter is not None}
+        # Between two batches, since none may go while one is computed with it.
+        for name in self._evicted - wanted:
+            self._generator.drop_adapter(name)
+            self._evicted.discard(name)
         # Between its loading and its batch an adapter may have made room for others.
-        for name in {asked.adapter for asked in batch} - {None}:
-            self._generator.load_adapter(str(name), self._adapters[str(name)])
+        for name in wanted:
+            self._generator.load_adapter(name, self._adapters[name])
         self._generator.run(batch, deliver)
 
 
 class _Loaded:
     """An adapter while Ray Serve counts it among those of a replica."""
 
-    def __init__(self, generator: Generator, name: str) -> None:
-        self._generator, self._name = generator, name
+    def __init__(self, evicted: set[str], name: str) -> None:
+        self._evicted, self._name = evicted, name
+        self._counted = True
 
     def __del__(self) -> None:
-        self._generator.drop_adapter(self._name)
+        """Ray Serve calls it when others need the place, from any thread; Python once more, much later."""
+        if self._counted:
+            self._counted = False
+            self._evicted.add(self._name)

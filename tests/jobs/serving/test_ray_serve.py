@@ -38,10 +38,11 @@ def adapters(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
     made = {}
     for seed, name in enumerate(("red", "blue"), 1):
+        base = Generator(str(folder), dtype="float32").model  # It sets a seed too.
         torch.manual_seed(seed)
         config = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
         made[name] = tmp_path_factory.mktemp(name)
-        get_peft_model(Generator(str(folder), dtype="float32").model, config).save_pretrained(made[name])
+        get_peft_model(base, config).save_pretrained(made[name])
     return made
 
 
