@@ -26,6 +26,7 @@ from tests.bench.figure import CONTROL, ROOT, Figure
 from tests.bench.ledger import ledger
 from tests.bench.load import generator_cost, over_vllm_bench
 from tests.bench.parallel import ENGINES
+from tests.bench.ray_serve import over_one_by_one
 from tests.bench.reaper import reaper
 from tests.bench.rehearsals import rehearsals
 from tests.bench.serving import over_bare_vllm
@@ -43,7 +44,7 @@ def main() -> None:
         "training": [group_over_torchrun, over_hf_trainer, saving_beside_steps],
         "compression": [rounding, nf4_load, sweep_on_two],
         "load": [generator_cost, over_vllm_bench],
-        "serving": [over_bare_vllm, over_static_batches],
+        "serving": [over_bare_vllm, over_static_batches, over_one_by_one],
         "rehearsals": [rehearsals],
         "money": [ledger],
         "bill": [bills],
