@@ -7,9 +7,11 @@ price; it is empty for a row without one, and for this machine, which costs noth
 `accelerator_peak_tflops` is of dense 16-bit matrices on the tensor cores, by NVIDIA's data sheets: T4 65, A10 125,
 A10G 70, L4 121 (242 with sparsity), L40S 362 (733), A100 312 (624), H100 and H200 SXM 989 (1979).
 `accelerator_gb_per_second` is of its memory, by the same sheets: T4 320, A10 and A10G 600, L4 300, L40S 864, A100 1555,
-with 80 GB 2039 (SXM) or 1935 (PCIe), H100 SXM 3350, H200 4800. `network_gbps` is a machine's line rate, by the tables
-of AWS (EC2 instance types: "up to" for the small ones), of Google Cloud (machine types) and of Azure (VM sizes, its
-InfiniBand where it has that).
+with 80 GB 2039 (SXM) or 1935 (PCIe), H100 SXM 3350, H200 4800. `network_gbps` is a machine's line rate ("up to" for
+AWS's small ones; Azure's InfiniBand where it has that).
+
+A row's `source` is of its price. AWS's CPUs, memory and GPUs are checked against EC2's own description in a test. Of
+some machines of Azure and Google Cloud, memory and line rate were not looked up in the vendors' tables: not verified.
 """
 
 from __future__ import annotations
