@@ -183,6 +183,11 @@ class Catalog:
         """The name of each accelerator that some machine has."""
         return tuple(dict.fromkeys(row.accelerator for row in self._of(Kind.MACHINE) if row.accelerator))
 
+    def row(self, kind: Kind, cloud: str, region: str, name: str) -> Row | None:
+        """The price of one thing at one place; None where the catalog has none."""
+        place = (kind, cloud, region, name)
+        return next((row for row in self.rows if (row.kind, row.cloud, row.region, row.name) == place), None)
+
     def local(self) -> Row:
         """This machine."""
         return next(row for row in self._of(Kind.MACHINE) if row.cloud == LOCAL)

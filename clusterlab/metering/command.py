@@ -70,7 +70,7 @@ def _look(sources: Sources, ledger: Ledger, *, json: bool) -> list[str]:
     from clusterlab.metering.meter import meter, settle
 
     at = datetime.now(UTC)
-    metered = [meter(ledger, observation) for observation in sources.observe(ledger.intervals(), at)]
+    metered = [meter(ledger, observation) for observation in sources.observe(ledger.intervals, at)]
     settled = settle(ledger, at)
     if json:
         print_json({"at": at.isoformat(), "sources": [each.as_json() for each in metered], "settled": settled})

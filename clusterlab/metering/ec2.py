@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from clusterlab.catalog import HOURS_PER_MONTH, Catalog, Row
+from clusterlab.catalog import HOURS_PER_MONTH, Catalog
 from clusterlab.catalog import Kind as RowKind
 from clusterlab.cost.interval import Kind, Source
 from clusterlab.errors import UnreachableError
@@ -89,7 +89,7 @@ def _in_region(client: Any, region: str, course: str, catalog: Catalog, at: date
 
 def _instance(instance: Mapping[str, Any], region: str, catalog: Catalog, at: datetime) -> Sighting:
     shape, spot = instance["InstanceType"], instance.get("InstanceLifecycle") == "spot"
-    row = _row(catalog, RowKind.MACHINE, region, shape)
+    row = catalog.row(RowKind.MACHINE, CLOUD, region, shape)
     start = instance["LaunchTime"].astimezone(UTC)
     return Sighting(
         resource_id=instance["InstanceId"],
@@ -110,7 +110,7 @@ def _ended(instance: Mapping[str, Any]) -> datetime | None:
 
 
 def _volume(volume: Mapping[str, Any], region: str, catalog: Catalog) -> Sighting:
-    row = _row(catalog, RowKind.DISK, region, volume["VolumeType"])
+    row = catalog.row(RowKind.DISK, CLOUD, region, volume["VolumeType"])
     usd = row.on_demand_usd if row else None
     return Sighting(
         resource_id=volume["VolumeId"],
@@ -127,8 +127,3 @@ def _volume(volume: Mapping[str, Any], region: str, catalog: Catalog) -> Sightin
 
 def _tags(resource: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in resource.get("Tags", ())}
-
-
-def _row(catalog: Catalog, kind: RowKind, region: str, name: str) -> Row | None:
-    place = (kind, CLOUD, region, name)
-    return next((row for row in catalog.rows if (row.kind, row.cloud, row.region, row.name) == place), None)

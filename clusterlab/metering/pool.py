@@ -55,8 +55,9 @@ def _shares(pool: str, machines: Sequence[Sighting], state: RayState) -> Iterato
     unit = "GPUs" if state.gpus else "CPUs"
     parts = [(holding, _amount(holding, unit)) for holding in state.holdings]
     # Ray lets tasks that wait for others lend their CPU, so that jobs can hold more than there is.
-    whole = max(state.gpus or state.cpus, sum((amount for _, amount in parts), Decimal(0)))
-    price, rest = _price(machines), _price(machines).usd_per_hour
+    held = sum((amount for _, amount in parts), Decimal(0))
+    whole, price = max(state.gpus or state.cpus, held), _price(machines)
+    rest = price.usd_per_hour
     for holding, amount in parts:
         if not amount:
             continue
@@ -64,8 +65,7 @@ def _shares(pool: str, machines: Sequence[Sighting], state: RayState) -> Iterato
         rest = None if rest is None or usd is None else rest - usd
         shape = f"{amount:f} of {whole:f} {unit}"
         yield _sighting(holding.job, holding.tags, shape, pool, Price(usd_per_hour=usd, as_of=price.as_of))
-    free = whole - sum((amount for _, amount in parts), Decimal(0))
-    shape = f"idle: {free:f} of {whole:f} {unit}"
+    shape = f"idle: {whole - held:f} of {whole:f} {unit}"
     yield _sighting(f"{pool}/idle", machines[0].tags, shape, pool, Price(usd_per_hour=rest, as_of=price.as_of))
 
 

@@ -51,8 +51,7 @@ def _cluster(record: Mapping[str, Any], catalog: Catalog) -> Iterator[Sighting]:
     cloud = str(resources.cloud).lower()
     if cloud in ASKED_THEMSELVES | UNBILLED:
         return
-    place = (RowKind.MACHINE, cloud, resources.region, resources.instance_type)
-    row = next((row for row in catalog.rows if (row.kind, row.cloud, row.region, row.name) == place), None)
+    row = catalog.row(RowKind.MACHINE, cloud, resources.region, resources.instance_type)
     usd = row.usd(spot=resources.use_spot) if row else None
     price = Price(usd_per_hour=usd * nodes, as_of=row.as_of) if row and usd is not None else UNKNOWN
     spot = " spot" if resources.use_spot else ""

@@ -53,11 +53,11 @@ class Sources:
         if problems:
             raise InputError(problems)
 
-    def observe(self, known: Sequence[Interval], at: datetime) -> Iterator[Observation]:
+    def observe(self, known: Callable[[], Sequence[Interval]], at: datetime) -> Iterator[Observation]:
         """Ask each; one that does not answer is an observation with a problem and nothing else.
 
         Args:
-            known: What is on the ledger.
+            known: Reads what is on the ledger; asked only for a pool.
             at: Now, in UTC.
         """
         catalog = Catalog.load()
@@ -66,7 +66,7 @@ class Sources:
             machines = tuple(each for each in seen.sightings if self._pooled(each))
             yield replace(seen, sightings=tuple(each for each in seen.sightings if each not in machines))
             if self.pool and not seen.problems:
-                yield _answered(Source.RAY, at, lambda: _pool(str(self.pool), machines, known, at))
+                yield _answered(Source.RAY, at, lambda: _pool(str(self.pool), machines, known(), at))
         if self.skypilot:
             records = skypilot.records
             yield _answered(Source.SKY, at, lambda: skypilot.observe(records(), catalog, course=self.course, at=at))
