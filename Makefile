@@ -113,7 +113,7 @@ lint: $(SKY)/installed
 # The control plane is tested where neither torch nor ray can be imported.
 .PHONY: test-control
 test-control: $(SKY)/installed $(TRAIN)/installed
-	$(SKY)/bin/python -m pytest tests/clusterlab $(PYTEST)
+	$(SKY)/bin/python -m pytest tests/clusterlab tests/infra $(PYTEST)
 
 .PHONY: test-jobs
 test-jobs: $(BENCH)/installed $(TRAIN)/installed

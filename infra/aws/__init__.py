@@ -1,0 +1,1 @@
+"""What a class stands on in AWS, one component a file."""

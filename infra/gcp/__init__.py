@@ -1,0 +1,1 @@
+"""What a class stands on in Google Cloud, one component a file."""
