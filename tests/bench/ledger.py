@@ -32,7 +32,7 @@ NUM_STUDENTS, NUM_LABS = 1000, 20
 def ledger() -> list[Figure]:
     """The ledger's reservations a second, and its sums by student and lab."""
     command = [str(CONTROL.with_name("python")), "-m", "tests.bench.ledger"]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return [Figure(**values) for values in json.loads(done.stdout.splitlines()[-1])]
 
 
