@@ -156,8 +156,8 @@ docs-fresh: $(SKY)/installed
 	@$(SKY)/bin/python -m clusterlab.reference --check
 
 .PHONY: golden
-golden: $(SKY)/installed $(BENCH)/installed ## write the golden plans and losses again
-	@UPDATE_GOLDEN=1 $(SKY)/bin/python -m pytest -q tests/clusterlab/test_plan.py
+golden: $(SKY)/installed $(BENCH)/installed ## write the golden plans, stacks and losses again
+	@UPDATE_GOLDEN=1 $(SKY)/bin/python -m pytest -q tests/clusterlab/test_plan.py tests/infra/test_stack.py
 	@UPDATE_GOLDEN=1 $(BENCH)/bin/python -m pytest -q tests/jobs/parallel/test_losses.py
 
 .PHONY: bench

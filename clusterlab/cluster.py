@@ -14,9 +14,9 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from clusterlab.calendar import (
-    DATES_RULE,
     Dates,
     Hours,
     read_dates,
@@ -26,20 +26,23 @@ from clusterlab.calendar import (
     read_time_zone,
 )
 from clusterlab.catalog import LOCAL, Catalog, Kind, Row
+from clusterlab.class_check import check_places, check_provisioned
 from clusterlab.config import Scale
 from clusterlab.cost.money import checked_usd
 from clusterlab.document import Document
-from clusterlab.errors import InputError
+from clusterlab.errors import InputError, Problem
+from clusterlab.google_project import GoogleProject, read_project
 from clusterlab.infra import Infra, within
 from clusterlab.network_plan import NetworkPlan, read_network
-from clusterlab.roster import Roster, read_emails, read_roster, read_teams, strangers, students_of
+from clusterlab.roster import Roster, read_emails, read_roster, read_teams, students_of
 from clusterlab.tags import LABEL
 
 FOLDER = Path("clusters")
 KEYS = {"course", "infra", "instances", "roster", "teams", "instructors", "labs", "budget_usd"}
-KEYS_OF_PROVISIONING = {"mode", "dates", "time_zone", "hours", "holidays", "network", "server"}
-PROVISIONED = ("aws", "gcp")
-"""Clouds that a class has infrastructure of its own in."""
+KEYS_OF_PROVISIONING = {"mode", "dates", "time_zone", "hours", "holidays", "network", "server", "file_system", "gcp"}
+
+
+E = TypeVar("E", bound=StrEnum)
 
 
 class Mode(StrEnum):
@@ -49,6 +52,15 @@ class Mode(StrEnum):
     """Each launch has machines of its own."""
     SHARED = "shared"
     """All submit to one cluster of the class."""
+
+
+class FileSystem(StrEnum):
+    """What the machines of a class share."""
+
+    EFS = "efs"
+    """By the GB that is in it, in every zone."""
+    LUSTRE = "lustre"
+    """FSx for Lustre: faster, in one zone, by the GB that it could hold."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +108,8 @@ class Cluster:
     network: NetworkPlan
     server: bool
     """Whether the class has an API server of SkyPilot's."""
+    file_system: FileSystem
+    gcp: GoogleProject | None
 
     @classmethod
     def load(cls, path: Path, *, catalog: Catalog | None = None, to_provision: bool = False) -> Cluster:
@@ -109,9 +123,9 @@ class Cluster:
         document = Document.load(path, [])
         document.refuse_unknown("", KEYS | KEYS_OF_PROVISIONING)
         cluster = cls._read(document)
-        _check_places(cluster, document, Catalog.load() if catalog is None else catalog)
+        check_places(cluster, document, Catalog.load() if catalog is None else catalog)
         if to_provision:
-            _check_provisioned(cluster, document)
+            check_provisioned(cluster, document)
         if document.problems:
             raise InputError(document.problems)
         return cluster
@@ -129,13 +143,15 @@ class Cluster:
             instructors=read_emails(document, "instructors"),
             labs=tuple(_labs(document, dates)),
             budget=_budget(document),
-            mode=_mode(document),
+            mode=_choice(document, "mode", Mode.PER_STUDENT),
             dates=dates,
             time_zone=read_time_zone(document, "time_zone"),
             hours=read_hours(document, "hours"),
             holidays=read_holidays(document, "holidays"),
             network=read_network(document, "network"),
             server=document.boolean_at("server", default=False),
+            file_system=_choice(document, "file_system", FileSystem.EFS),
+            gcp=read_project(document, "gcp"),
         )
 
     def offered(self, catalog: Catalog) -> Catalog:
@@ -176,6 +192,20 @@ class Cluster:
             elif each.cloud == cloud and each.region is not None:
                 found.append(each.region)
         return tuple(dict.fromkeys(found))
+
+
+def class_path(course: str, root: Path) -> Path:
+    """The file of a class in the repository at `root`.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = root / FOLDER / f"{course}.yaml"
+    found = {each.stem: each for each in sorted((root / FOLDER).glob("*.yaml")) if "\ncourse:" in each.read_text()}
+    if course not in found:
+        message = f"there is no such class; allowed: {', '.join(found)}"
+        raise InputError(Problem(path=str(path), message=message))
+    return path
 
 
 def offered(catalog: Catalog, course: str | None, root: Path) -> Catalog:
@@ -220,12 +250,12 @@ def _instances(document: Document) -> tuple[str, ...]:
     return tuple(map(str, given or ()))
 
 
-def _mode(document: Document) -> Mode:
-    given = document.at("mode")
-    if given is None or given in set(Mode):
-        return Mode(given or Mode.PER_STUDENT)
-    document.complain("mode", f"{given!r}; allowed: {', '.join(Mode)}")
-    return Mode.PER_STUDENT
+def _choice(document: Document, key: str, default: E) -> E:
+    given, kind = document.at(key), type(default)
+    if given is None or given in set(kind):
+        return kind(given or default)
+    document.complain(key, f"{given!r}; allowed: {', '.join(kind)}")
+    return default
 
 
 def _labs(document: Document, dates: Dates | None) -> Iterator[Assignment]:
@@ -258,38 +288,3 @@ def _usd(document: Document, key: str) -> Decimal | None:
     if not usd:
         document.complain(key, f"{usd} lets nobody launch anything; allowed: USD above 0, or no such key")
     return usd
-
-
-def _check_places(cluster: Cluster, document: Document, catalog: Catalog) -> None:
-    """Complain of places and machines that the catalog does not have."""
-    try:
-        rows = within(catalog, cluster.infra, path=str(document.path), key="infra").rows
-    except InputError as error:
-        document.problems.extend(error.problems)
-        return
-    known = dict.fromkeys(row.name for row in rows if row.kind is Kind.MACHINE and row.cloud != LOCAL)
-    for each in cluster.instances if cluster.infra else ():
-        if each not in known:
-            message = f"{each!r}: not in the catalog at the class's places; allowed: {', '.join(known)}"
-            document.complain("instances", message)
-
-
-def _check_provisioned(cluster: Cluster, document: Document) -> None:
-    """Complain of what its infrastructure needs and nobody has said."""
-    needed = {
-        "dates": (cluster.dates, DATES_RULE),
-        "instructors": (cluster.instructors, "allowed: a list of addresses, such as [ana@example.org]"),
-        "budget_usd.course": (cluster.budget.course_usd, "allowed: USD above 0"),
-    }
-    for key, (value, rule) in needed.items():
-        if not value and document.at(key) is None:
-            document.complain(key, f"missing, and the infrastructure needs it; {rule}")
-    if cluster.infra and not any(each.cloud in PROVISIONED for each in cluster.infra):
-        document.complain("infra", f"nothing to provision in; allowed: a place of {', '.join(PROVISIONED)}")
-    try:
-        students = cluster.students()
-    except InputError as error:
-        document.problems.extend(error.problems)
-        return
-    for team, message in strangers(cluster.teams, students):
-        document.complain(f"teams.{team}", message)

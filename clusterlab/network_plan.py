@@ -25,6 +25,8 @@ class NetworkPlan:
     cidr: IPv4Network = CIDR
     ssh_from: tuple[IPv4Network, ...] = ()
     """From where SSH may come; from nowhere, where there is none."""
+    https_from: tuple[IPv4Network, ...] = ()
+    """From where the class's API server may be reached; like SSH, where nobody has said."""
     zones: tuple[str, ...] = ZONES
     """Letters of zones, as in us-east-1a."""
 
@@ -35,11 +37,13 @@ class NetworkPlan:
 
 def read_network(document: Document, key: str) -> NetworkPlan:
     """The network; what is wrong goes to the document's problems."""
-    document.refuse_unknown(key, {"cidr", "ssh_from", "zones"})
+    document.refuse_unknown(key, {"cidr", "ssh_from", "https_from", "zones"})
     cidr = _cidr(document, f"{key}.cidr")
+    ssh_from = tuple(_sources(document, f"{key}.ssh_from"))
     plan = NetworkPlan(
         cidr=cidr or CIDR,
-        ssh_from=tuple(_sources(document, f"{key}.ssh_from")),
+        ssh_from=ssh_from,
+        https_from=tuple(_sources(document, f"{key}.https_from")) or ssh_from,
         zones=_zones(document, f"{key}.zones"),
     )
     if plan.subnet_prefix() > NARROWEST:

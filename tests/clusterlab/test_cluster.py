@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clusterlab.catalog import Catalog, Kind
-from clusterlab.cluster import FOLDER, Assignment, Budget, Cluster, Mode, offered
+from clusterlab.cluster import FOLDER, Assignment, Budget, Cluster, Mode, class_path, offered
 from clusterlab.config import Scale
 from clusterlab.errors import InputError
 from clusterlab.infra import infra_of
@@ -21,6 +21,7 @@ PROVISIONED = (
 dates: {start: 2026-09-01, end: 2026-12-18}
 instructors: [ana@example.org]
 budget_usd: {course: 100}
+gcp: {project: llm-2026, billing_account: 000000-000000-000000, students: llm@example.org}
 """
 )
 CLASSES = sorted(path for path in (ROOT / FOLDER).glob("*.yaml") if path.stem != "slurm")
@@ -159,6 +160,31 @@ def test_what_the_infrastructure_needs_is_asked_for_only_to_provision(file: Path
         Cluster.load(file, to_provision=True)
     keys = [problem.key for problem in error.value.problems]
     assert keys == ["dates", "instructors", "budget_usd.course", "infra", "roster"]
+
+
+def test_google_s_part_needs_a_project(file: Path) -> None:
+    text = PROVISIONED.partition("gcp: {")[0] + "roster: 2\n"
+    file.write_text(text)
+    with pytest.raises(InputError, match=r"llm-2026.yaml: gcp: missing, and the infrastructure needs it; allowed: {"):
+        Cluster.load(file, to_provision=True)
+    file.write_text(text.replace(", gcp/us-east1", ""))
+    assert Cluster.load(file, to_provision=True).gcp is None
+
+
+def test_a_course_that_can_name_no_bucket_is_not_provisioned(file: Path) -> None:
+    file = file.rename(file.with_name("llm_2026.yaml"))
+    file.write_text(PROVISIONED.replace("course: llm-2026", "course: llm_2026") + "roster: 2\n")
+    assert Cluster.load(file)
+    with pytest.raises(InputError, match=r"course: 'llm_2026' names a bucket; allowed: 1 to 20 of a-z"):
+        Cluster.load(file, to_provision=True)
+
+
+def test_a_class_without_a_file_is_refused_with_those_that_have_one(file: Path) -> None:
+    (file.parent / "slurm.yaml").write_text("name: centre\n")
+    assert class_path("llm-2026", file.parents[1]) == file
+    for course in ("llm-2025", "slurm", "../clusters/llm-2026"):
+        with pytest.raises(InputError, match=r"there is no such class; allowed: llm-2026$"):
+            class_path(course, file.parents[1])
 
 
 def test_a_team_is_made_of_the_roster(file: Path) -> None:

@@ -18,8 +18,13 @@ def document(tmp_path: Path, text: str) -> Document:
 def test_a_network_is_a_range_its_zones_and_who_may_come_by_ssh(tmp_path: Path) -> None:
     given = document(tmp_path, "{cidr: 10.7.0.0/20, zones: [b, d], ssh_from: [192.0.2.0/24, 198.51.100.7/32]}")
     ssh_from = IPv4Network("192.0.2.0/24"), IPv4Network("198.51.100.7/32")
-    expected = NetworkPlan(cidr=IPv4Network("10.7.0.0/20"), zones=("b", "d"), ssh_from=ssh_from)
+    expected = NetworkPlan(cidr=IPv4Network("10.7.0.0/20"), zones=("b", "d"), ssh_from=ssh_from, https_from=ssh_from)
     assert (read_network(given, "network"), given.problems) == (expected, [])
+
+
+def test_the_server_may_be_reached_from_elsewhere_than_ssh(tmp_path: Path) -> None:
+    plan = read_network(document(tmp_path, "{ssh_from: 192.0.2.0/24, https_from: 198.51.100.0/24}"), "network")
+    assert (plan.ssh_from, plan.https_from) == ((IPv4Network("192.0.2.0/24"),), (IPv4Network("198.51.100.0/24"),))
 
 
 @pytest.mark.parametrize(("zones", "prefix"), [("a", 17), ("ab", 18), ("abc", 19), ("abcd", 19), ("abcde", 20)])
@@ -42,7 +47,7 @@ FAULTS = {
     "half of it": ("{ssh_from: 128.0.0.0/1}", "network.ssh_from: 128.0.0.0/1 is open to the internet"),
     "zone": ("{zones: [us-east-1a]}", "network.zones: ['us-east-1a']; allowed: letters of zones, each once"),
     "zones": ("{zones: [a, a]}", "network.zones: ['a', 'a']; allowed: letters of zones, each once"),
-    "key": ("{cird: 10.0.0.0/16}", "network.cird: unknown; allowed: cidr, ssh_from, zones"),
+    "key": ("{cird: 10.0.0.0/16}", "network.cird: unknown; allowed: cidr, https_from, ssh_from, zones"),
 }
 
 
