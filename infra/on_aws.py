@@ -8,12 +8,11 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from clusterlab.cluster import Cluster
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.registry import Registry, RegistryArgs
 from infra.aws.secrets import Secrets, SecretsArgs
 from infra.aws.storage import Storage, StorageArgs
-from infra.naming import Naming
+from infra.course import Course
 
 IMAGES = ("train", "serve")
 """What `images/` has Dockerfiles for."""
@@ -22,45 +21,52 @@ HF_TOKEN = "hf-token"  # noqa: S105 (a name)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Home:
-    """What the parts of a class have in common."""
+    """What the parts of a class that it has one of are made with."""
 
-    cluster: Cluster
-    naming: Naming
+    course: Course
     region: str
+    network: Network
     opts: pulumi.ResourceOptions
     """With the provider of its region."""
+    account_id: pulumi.Output[str]
 
 
-def on_aws(cluster: Cluster, naming: Naming) -> dict[str, Any]:
+def on_aws(course: Course) -> dict[str, Any]:
     """Register a class's part in AWS, and say what it exports."""
-    networks: dict[str, Network] = {}
-    opts: dict[str, pulumi.ResourceOptions] = {}
-    for region in cluster.regions("aws"):
-        opts[region] = pulumi.ResourceOptions(provider=aws.Provider(f"aws-{region}", region=region))
-        networks[region] = _network(cluster, naming, region, opts[region])
-    region, network = next(iter(networks.items()))
-    home = _Home(cluster=cluster, naming=naming, region=region, opts=opts[region])
-    account = aws.get_caller_identity_output(opts=pulumi.InvokeOptions(provider=home.opts.provider)).account_id
-    storage = _storage(home, network, account)
-    registry = Registry("registry", RegistryArgs(naming=naming, images=IMAGES), home.opts)
-    secrets = Secrets("secrets", SecretsArgs(naming=naming, key_arn=storage.key_arn, names=(HF_TOKEN,)), home.opts)
+    regions = course.cluster.regions("aws")
+    providers = {region: aws.Provider(f"aws-{region}", region=region) for region in regions}
+    opts = {region: pulumi.ResourceOptions(provider=provider) for region, provider in providers.items()}
+    networks = {region: _network(course, region, opts[region]) for region in regions}
+    asked = pulumi.InvokeOptions(provider=providers[regions[0]])
+    home = _Home(
+        course=course,
+        region=regions[0],
+        network=networks[regions[0]],
+        opts=opts[regions[0]],
+        account_id=aws.get_caller_identity_output(opts=asked).account_id,
+    )
+    storage = _storage(home)
+    registry = Registry("registry", RegistryArgs(naming=course.naming, images=IMAGES), home.opts)
+    secrets = Secrets(
+        "secrets", SecretsArgs(naming=course.naming, key_arn=storage.key_arn, names=(HF_TOKEN,)), home.opts
+    )
     return {
-        "aws_region": region,
-        "aws_regions": list(networks),
-        "aws_vpc_name": network.vpc_name,
-        "aws_security_group_name": network.security_group_name,
+        "aws_region": home.region,
+        "aws_regions": list(regions),
+        "aws_vpc_name": home.network.vpc_name,
+        "aws_security_group_name": home.network.security_group_name,
         "aws_bucket": storage.bucket_name,
         "aws_file_system": storage.file_system_id,
         "aws_repositories": registry.repository_urls,
         "aws_secrets": secrets.arns,
-        "aws_labels": {"course": naming.course},
+        "aws_labels": {"course": course.naming.course},
     }
 
 
-def _network(cluster: Cluster, naming: Naming, region: str, opts: pulumi.ResourceOptions) -> Network:
-    plan = cluster.network
+def _network(course: Course, region: str, opts: pulumi.ResourceOptions) -> Network:
+    plan = course.cluster.network
     args = NetworkArgs(
-        naming=naming,
+        naming=course.naming,
         cidr=str(plan.cidr),
         zones=tuple(f"{region}{zone}" for zone in plan.zones),
         region=region,
@@ -69,14 +75,14 @@ def _network(cluster: Cluster, naming: Naming, region: str, opts: pulumi.Resourc
     return Network(f"network-{region}", args, opts)
 
 
-def _storage(home: _Home, network: Network, account: pulumi.Output[str]) -> Storage:
+def _storage(home: _Home) -> Storage:
     args = StorageArgs(
-        naming=home.naming,
-        # The account's number makes it the only one in the world.
-        bucket=account.apply(home.naming.of),
-        subnet_ids=network.private_subnet_ids,
-        security_group_id=network.security_group_id,
-        vpc_id=network.vpc_id,
-        file_system=home.cluster.file_system,
+        naming=home.course.naming,
+        # The account's number makes the bucket's name the only one in the world.
+        bucket=home.account_id.apply(home.course.naming.of),
+        subnet_ids=home.network.private_subnet_ids,
+        security_group_id=home.network.security_group_id,
+        vpc_id=home.network.vpc_id,
+        file_system=home.course.cluster.file_system,
     )
     return Storage("storage", args, home.opts)

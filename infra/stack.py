@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from clusterlab.cluster import Cluster
-from infra.naming import Naming
+from infra.course import Course
 from infra.on_aws import on_aws
-
-GRACE = timedelta(days=7)
-"""Between a class's last day and the end of its leases."""
 
 
 def build(cluster: Cluster) -> dict[str, Any]:
     """Register all that a class stands on, and say what the stack exports.
 
     `clusterlab class config` makes SkyPilot's configuration of what begins `aws_` and `gcp_`.
+
+    Raises:
+        InputError: the class was not loaded to be provisioned.
     """
-    naming = naming_of(cluster)
-    exports: dict[str, Any] = {"course": cluster.course, "lease_until": naming.tags("class")["lease-until"]}
+    course = Course.of(cluster)
+    exports: dict[str, Any] = {
+        "course": cluster.course,
+        "lease_until": course.naming.tags("class")["lease-until"],
+        "time_zone": cluster.time_zone,
+        "hours": list(map(str, cluster.hours)),
+    }
     if cluster.regions("aws"):
-        exports |= on_aws(cluster, naming)
+        exports |= on_aws(course)
     return exports
-
-
-def naming_of(cluster: Cluster) -> Naming:
-    """What everything of a class is called; the class must have dates, as one that was loaded to be provisioned has."""
-    assert cluster.dates is not None  # noqa: S101 (for the type checker: `load` has seen to it)
-    end = datetime.combine(cluster.dates.end + timedelta(days=1), time(), UTC)
-    return Naming(course=cluster.course, lease_until=end + GRACE)

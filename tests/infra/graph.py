@@ -40,6 +40,7 @@ TEXTS = (
 )
 """Outputs that are texts, wherever a type has them."""
 CALLS: dict[str, dict[str, Any]] = {
+    "gcp:organizations/getProject:getProject": {"number": "210987654321", "projectId": "p", "name": "p", "id": "p"},
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT, "arn": "", "id": ACCOUNT, "userId": ""},
 }
 """What a program may ask a cloud."""
