@@ -17,8 +17,8 @@ MAX_NAME = 64
 """Characters that IAM takes in the name of a role."""
 MAX_POLICY = 6144
 """Characters of a managed policy, white space not counted."""
-RUNS = "runs"
-"""The part of the bucket that labs write to; below it each student has a folder (`clusterlab.policy`)."""
+RUNS, SCRATCH = "runs", "scratch"
+"""The parts of the bucket that labs write to; below each a student has a folder (`clusterlab.policy`)."""
 PAPERS = "reaper"
 """The part of the bucket that has the reaper's keep-list, sightings and proof; no lab may touch it."""
 STUDENT = "${aws:PrincipalTag/student, '-'}"
@@ -46,20 +46,25 @@ class Scope:
 
     def ec2(self, kind: str) -> str:
         """The ARN of all resources of one kind of EC2, such as `instance`, in any region of the account."""
-        return f"arn:aws:ec2:*:{self.account}:{kind}/*"
+        return ec2_of(self.account, kind)
 
     def iam(self, kind: str, name: str) -> str:
         """The ARN of a role, an instance profile or a policy of the class."""
-        return f"arn:aws:iam::{self.account}:{kind}{path_of(self.course)}{name}"
+        return iam_of(self.account, self.course, kind, name)
 
     def role(self, part: str) -> str:
         """The ARN of one of the class's roles, such as `node`."""
         return self.iam("role", role_name(f"clusterlab-{self.course}-{part}"))
 
-    @property
-    def students(self) -> str:
-        """The ARN of all student roles, which have a path of their own."""
-        return self.iam("role", "student/*")
+
+def ec2_of(account: str, kind: str) -> str:
+    """The ARN of all resources of one kind of EC2 in an account, in any region."""
+    return f"arn:aws:ec2:*:{account}:{kind}/*"
+
+
+def iam_of(account: str, course: str, kind: str, name: str) -> str:
+    """The ARN of what a class has in IAM; `*` for all of a kind."""
+    return f"arn:aws:iam::{account}:{kind}{path_of(course)}{name}"
 
 
 def path_of(course: str) -> str:

@@ -6,9 +6,9 @@ which somebody attaches by mistake, even `AdministratorAccess`, opens nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from infra.aws.statements import RUNS, STUDENT, Document, Scope, Statement, allow, deny, document
+from infra.aws.statements import RUNS, SCRATCH, STUDENT, Document, Scope, Statement, allow, deny, document
 
 KEYS = ("course", "lab", "student", "team", "run", "lease-until")
 """The cost tags and the lease; once a machine is launched they stay as they are."""
@@ -37,7 +37,7 @@ ECR_LOGIN = "ecr:GetAuthorizationToken"
 def student(scope: Scope) -> Document:
     """One document for every student; whose machines and whose folder it speaks of, the role's tag `student` says."""
     own = {"aws:ResourceTag/student": STUDENT, "aws:ResourceTag/course": scope.course}
-    folder = f"{RUNS}/{STUDENT}"
+    folders = [f"{part}/{STUDENT}" for part in (RUNS, SCRATCH)]
     return document(
         *_launches(scope),
         allow("TagOwn", ["ec2:CreateTags"], [scope.ec2(kind) for kind in MADE], StringEquals=own),
@@ -47,10 +47,10 @@ def student(scope: Scope) -> Document:
             ["s3:ListBucket"],
             scope.bucket,
             # SkyPilot asks whether the bucket is there, which names no prefix.
-            StringLikeIfExists={"s3:prefix": [folder, f"{folder}/*"]},
+            StringLikeIfExists={"s3:prefix": [each + end for each in folders for end in ("", "/*")]},
         ),
-        allow("KeepOwnRuns", OBJECTS, f"{scope.bucket}/{folder}/*"),
-        *use_key(scope),
+        allow("KeepOwnRuns", OBJECTS, [f"{scope.bucket}/{each}/*" for each in folders]),
+        use_key(scope.key, scope.regions),
     )
 
 
@@ -62,8 +62,8 @@ def server(scope: Scope) -> Document:
         allow("TagTheCourses", ["ec2:CreateTags"], [scope.ec2(kind) for kind in MADE], StringEquals=of_course),
         allow("EndTheCourses", ENDS, scope.ec2("instance"), StringEquals=of_course),
         allow("ListRuns", ["s3:ListBucket"], scope.bucket),
-        allow("KeepRuns", OBJECTS, f"{scope.bucket}/{RUNS}/*"),
-        *use_key(scope),
+        allow("KeepRuns", OBJECTS, [f"{scope.bucket}/{part}/*" for part in (RUNS, SCRATCH)]),
+        use_key(scope.key, scope.regions),
     )
 
 
@@ -84,10 +84,10 @@ def deny_launch() -> Document:
     return document(deny("DenyLaunch", ["ec2:RunInstances", "ec2:StartInstances"]))
 
 
-def use_key(scope: Scope) -> Iterator[Statement]:
-    """The bucket's key, through S3 and nothing else."""
-    services = [f"s3.{region}.amazonaws.com" for region in scope.regions]
-    yield allow("UseTheKey", KEY_USES, scope.key, StringEquals={"kms:ViaService": services})
+def use_key(key: str, regions: Sequence[str], services: Sequence[str] = ("s3",)) -> Statement:
+    """The class's key, through services that encrypt with it and in no other way."""
+    via = [f"{service}.{region}.amazonaws.com" for service in services for region in regions]
+    return allow("UseTheKey", KEY_USES, key, StringEquals={"kms:ViaService": via})
 
 
 def _launches(scope: Scope) -> Iterator[Statement]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from infra.aws.statements import PAPERS, RUNS, Document, Scope, allow, document
+from infra.aws.statements import PAPERS, RUNS, SCRATCH, Document, Scope, allow, document
 from infra.aws.statements_launch import ECR_LOGIN, ENDS, IMAGE_PULLS, OBJECTS, SECRET, use_key
 
 NODE_LOOKS = ("ec2:DescribeInstances", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs")
 """What SkyPilot's autostop asks on a node before it ends the cluster."""
+ENCRYPTED = ("s3", "secretsmanager")
+"""Services that keep with the class's key what nodes and instructors use."""
 SEEN = (
     "budgets:ViewBudget",
     "ce:GetAnomalies",
@@ -29,8 +31,8 @@ def node(scope: Scope) -> Document:
         allow("Look", NODE_LOOKS),
         allow("EndTheCourses", ENDS, scope.ec2("instance"), StringEquals={"aws:ResourceTag/course": scope.course}),
         allow("ListRuns", ["s3:ListBucket"], scope.bucket),
-        allow("KeepRuns", OBJECTS, f"{scope.bucket}/{RUNS}/*"),
-        *use_key(scope),
+        allow("KeepRuns", OBJECTS, [f"{scope.bucket}/{part}/*" for part in (RUNS, SCRATCH)]),
+        use_key(scope.key, scope.regions, ENCRYPTED),
         allow("LogInToImages", [ECR_LOGIN]),
         allow("PullImages", IMAGE_PULLS, scope.repository),
         allow("ReadTheSecret", [SECRET], scope.secret),
@@ -44,7 +46,7 @@ def instructor(scope: Scope) -> Document:
     """
     of_course = {"aws:ResourceTag/course": scope.course}
     machines = [scope.ec2("instance"), scope.ec2("volume")]
-    folders = [f"{scope.bucket}/{part}/*" for part in (RUNS, PAPERS)]
+    folders = [f"{scope.bucket}/{part}/*" for part in (RUNS, SCRATCH, PAPERS)]
     return document(
         allow("Look", SEEN),
         allow("SteerTheCourses", [*ENDS, "ec2:StartInstances"], scope.ec2("instance"), StringEquals=of_course),
@@ -58,7 +60,7 @@ def instructor(scope: Scope) -> Document:
         ),
         allow("List", ["s3:ListBucket"], scope.bucket),
         allow("Keep", OBJECTS, folders),
-        *use_key(scope),
+        use_key(scope.key, scope.regions, ENCRYPTED),
         allow("PutTheSecret", ["secretsmanager:PutSecretValue", "secretsmanager:DescribeSecret"], scope.secret),
         allow("Reap", ["lambda:InvokeFunction"], f"arn:aws:lambda:*:{scope.account}:function:{_reaper(scope)}"),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from infra.aws.statements import PAPERS, Document, Scope, allow, document
+from infra.aws.statements import PAPERS, Document, allow, document, ec2_of, iam_of
 from infra.aws.statements_launch import ENDS, use_key
 
 LOOKS = (
@@ -41,39 +42,54 @@ OWNERLESS = {"image": ("ec2:DeregisterImage",), "snapshot": ("ec2:DeleteSnapshot
 """The same, of what has no account in its ARN."""
 
 
-def reaper(scope: Scope, courses: Sequence[str], *, queue: str, log_group: str) -> Document:
-    """The calls of `clusterlab.reaper`: it looks at everything, and ends what one of the courses is tagged on.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reaped:
+    """What the reaper's document speaks of; each name of a resource is its ARN."""
 
-    `queue` and `log_group` are ARNs, of where its failures and its output go.
-    """
-    of_course = {"aws:ResourceTag/course": sorted(courses)}
-    papers = f"{scope.bucket}/{PAPERS}/*"
-    ends = [(calls, scope.ec2(kind)) for kind, calls in REMOVALS.items()]
-    ends += [(calls, f"arn:aws:ec2:*::{kind}/*") for kind, calls in OWNERLESS.items()]
-    balancers = f"arn:aws:elasticloadbalancing:*:{scope.account}:loadbalancer/*"
-    ends.append((("elasticloadbalancing:DeleteLoadBalancer",), balancers))
-    file_systems = f"arn:aws:elasticfilesystem:*:{scope.account}:file-system/*"
-    ends.append((("elasticfilesystem:DeleteFileSystem", "elasticfilesystem:DeleteMountTarget"), file_systems))
+    account: str
+    courses: tuple[str, ...]
+    regions: tuple[str, ...]
+    """Where the bucket can be."""
+    bucket: str
+    key: str
+    queue: str
+    """Where an event goes that it failed on."""
+    log_group: str
+
+
+def reaper(reaped: Reaped) -> Document:
+    """The calls of `clusterlab.reaper`: it looks at everything, and ends what one of the courses is tagged on."""
+    of_course = {"aws:ResourceTag/course": sorted(reaped.courses)}
     return document(
         allow("Look", LOOKS),
         allow("LookIntoBuckets", ["s3:GetBucketTagging", "s3:ListBucketMultipartUploads"], "arn:aws:s3:::*"),
-        *(allow(f"End{_kind(where)}", calls, where, StringEquals=of_course) for calls, where in ends),
-        allow("AbortUploads", ["s3:AbortMultipartUpload"], f"{scope.bucket}/*"),
+        *(allow(f"End{_kind(where)}", calls, where, StringEquals=of_course) for calls, where in _ends(reaped.account)),
+        allow("AbortUploads", ["s3:AbortMultipartUpload"], f"{reaped.bucket}/*"),
         # Without it S3 says "denied" of papers that are not there yet.
-        allow("MissPapers", ["s3:ListBucket"], scope.bucket),
-        allow("KeepPapers", ["s3:GetObject", "s3:PutObject"], papers),
-        *use_key(scope),
-        allow("SayWhatFailed", ["sqs:SendMessage"], queue),
-        allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group}:*"),
+        allow("MissPapers", ["s3:ListBucket"], reaped.bucket),
+        allow("KeepPapers", ["s3:GetObject", "s3:PutObject"], f"{reaped.bucket}/{PAPERS}/*"),
+        use_key(reaped.key, reaped.regions),
+        allow("SayWhatFailed", ["sqs:SendMessage"], reaped.queue),
+        allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{reaped.log_group}:*"),
     )
 
 
-def budget_action(scope: Scope, deny_policy: str) -> Document:
-    """The budget's action attaches one policy to the students' roles, takes it away again, and nothing else."""
-    one = {"iam:PolicyARN": deny_policy}
-    return document(
-        allow("DenyLaunches", ["iam:AttachRolePolicy", "iam:DetachRolePolicy"], scope.students, ArnEquals=one)
-    )
+def budget_action(account: str, course: str, deny_policy: str) -> Document:
+    """The budget's action attaches one policy to roles of the class, takes it away again, and nothing else."""
+    calls = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
+    roles = iam_of(account, course, "role", "*")
+    return document(allow("DenyLaunches", calls, roles, ArnEquals={"iam:PolicyARN": deny_policy}))
+
+
+def _ends(account: str) -> Iterator[tuple[Sequence[str], str]]:
+    """Calls that end something, and the ARN of what they end."""
+    for kind, calls in REMOVALS.items():
+        yield calls, ec2_of(account, kind)
+    for kind, calls in OWNERLESS.items():
+        yield calls, f"arn:aws:ec2:*::{kind}/*"
+    yield ["elasticloadbalancing:DeleteLoadBalancer"], f"arn:aws:elasticloadbalancing:*:{account}:loadbalancer/*"
+    efs = ["elasticfilesystem:DeleteFileSystem", "elasticfilesystem:DeleteMountTarget"]
+    yield efs, f"arn:aws:elasticfilesystem:*:{account}:file-system/*"
 
 
 def _kind(where: str) -> str:

@@ -233,7 +233,7 @@ SERVICES = (
         "budget action",
         "attaches the denial to an administrator",
         ask("iam:AttachRolePolicy", ADMIN, iam__PolicyARN=DENY_LAUNCH),
-        "students' roles only",
+        "roles of the class only",
     ),
 )
 

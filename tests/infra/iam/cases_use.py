@@ -137,6 +137,10 @@ BUCKETS = (
     cannot("student", "lists another's runs", ask("s3:ListBucket", BUCKET, s3__prefix="runs/ben/"), "Ben's folder"),
     cannot("student", "lists every run", ask("s3:ListBucket", BUCKET, s3__prefix="runs/"), "the folder is not Ana's"),
     cannot("student without a tag", "keeps a run", keep(MINE), "a role without `student` is nobody"),
+    may("student", "keeps an own checkpoint", keep(f"{BUCKET}/scratch/ana/step-100"), "the folder is the student's"),
+    cannot(
+        "student", "reads another's checkpoint", ask("s3:GetObject", f"{BUCKET}/scratch/ben/step-100"), "Ben's folder"
+    ),
     cannot("student", "reads another bucket", ask("s3:GetObject", "arn:aws:s3:::payroll/runs/ana/x")),
     cannot("student", "deletes the bucket", ask("s3:DeleteBucket", BUCKET)),
     cannot("student", "opens the bucket to everybody", ask("s3:PutBucketPolicy", BUCKET)),
@@ -170,6 +174,8 @@ SECRETS = (
         for who in ("student", "course server", "instructor", "reaper")
     ),
     cannot("node", "reads another secret", ask("secretsmanager:GetSecretValue", SECRET.replace("hf", "db"))),
+    may("node", "decrypts the secret", use_key("Decrypt", "secretsmanager"), "the class's key encrypts it"),
+    may("instructor", "encrypts the secret", use_key("GenerateDataKey", "secretsmanager"), "the class's key does"),
     may("instructor", "replaces the secret", ask("secretsmanager:PutSecretValue", SECRET), "it cannot be read back"),
     may(
         "instructor",

@@ -37,7 +37,7 @@ def launch(
     machine = place | tagging(tags) | {"ec2:InstanceType": instance_type}
     if tokens is not None:
         machine["ec2:MetadataHttpTokens"] = tokens
-    parts = {
+    parts: dict[str, Mapping[str, str | list[str]]] = {
         f"arn:aws:ec2:{region}::image/ami-0abc": place,
         arn("subnet", "subnet-0abc", region): theirs,
         arn("security-group", "sg-0abc", region): theirs,

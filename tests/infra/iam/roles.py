@@ -8,7 +8,7 @@ from typing import Any
 from infra.aws.statements import Scope, allow, document, trust_instructor, trust_student
 from infra.aws.statements_launch import boundary, deny_launch, guard, server, student
 from infra.aws.statements_node import instructor, node
-from infra.aws.statements_service import budget_action, reaper
+from infra.aws.statements_service import Reaped, budget_action, reaper
 from tests.infra.iam.evaluator import Principal
 
 ACCOUNT = "111122223333"
@@ -34,6 +34,9 @@ SCOPE = Scope(
     repository=f"{IMAGES}/*",
     secret=SECRET,
 )
+REAPED = Reaped(
+    account=ACCOUNT, courses=(COURSE,), regions=SCOPE.regions, bucket=BUCKET, key=KEY, queue=QUEUE, log_group=LOGS
+)
 ANYTHING = document(allow("Anything", ["*"]))
 """AdministratorAccess."""
 KEY_POLICY = document(allow("Root", ["kms:*"]) | {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}})
@@ -52,8 +55,8 @@ def documents(scope: Scope = SCOPE) -> dict[str, dict[str, Any]]:
         "server guard": guard(scope, own=False),
         "deny launch": deny_launch(),
         "instructor": instructor(scope),
-        "reaper": reaper(scope, [scope.course], queue=QUEUE, log_group=LOGS),
-        "budget": budget_action(scope, DENY_LAUNCH),
+        "reaper": reaper(REAPED),
+        "budget": budget_action(scope.account, scope.course, DENY_LAUNCH),
         "trust of ana": trust_student(scope.account, "ana"),
         "trust of instructors": trust_instructor(scope.account, scope.course, [INSTRUCTOR]),
     }

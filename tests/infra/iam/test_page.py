@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra.iam import page
+from tests.infra.iam.cases_rights import CASES
 
 
 def test_the_page_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,4 +26,4 @@ def test_every_case_is_a_row() -> None:
     rows = [
         line for line in page.page().splitlines() if (line.startswith("| ") and "| yes |" in line) or "**no**" in line
     ]
-    assert len(rows) == len(page.CASES)
+    assert len(rows) == len(CASES)
