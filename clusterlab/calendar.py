@@ -13,8 +13,8 @@ from clusterlab.document import Document
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HOURS = re.compile(rf"({'|'.join(DAYS)}) +(\d\d:\d\d) *- *(\d\d:\d\d)")
-LONGEST_DAYS = 366
-"""Of a class: no lease is longer (`clusterlab.lease.LONGEST`)."""
+LONGEST_DAYS = 365
+"""Of a class: no lease is longer, and after a year AWS Budgets begins to count anew."""
 DATES_RULE = "allowed: {start: 2026-09-01, end: 2026-12-18}"
 
 
@@ -51,7 +51,7 @@ def read_dates(document: Document, key: str) -> Dates | None:
     given = document.at(key)
     found = None if given is None else _dates(document, key, given)
     if found and (found.end - found.start).days > LONGEST_DAYS:
-        document.complain(key, f"{found} are more than {LONGEST_DAYS} days; allowed: so many, as a lease may last")
+        document.complain(key, f"{found} are more than {LONGEST_DAYS} days; allowed: so many, as leases and budgets last")
     return found
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PROVISIONED = ("aws", "gcp")
 """Clouds that a class has infrastructure of its own in."""
+MAX_INSTRUCTORS = 10
+"""Addresses that a notification of AWS Budgets takes."""
 COURSE = re.compile("[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
 """With what goes before and after it, a bucket's name may have 63 characters, a role's 64."""
 COURSE_RULE = "1 to 20 of a-z, 0-9 and '-', the first a letter, the last no '-'"
@@ -47,6 +49,8 @@ def check_provisioned(cluster: Cluster, document: Document) -> None:
     for key, (value, rule) in needed.items():
         if not value and document.at(key) is None:
             document.complain(key, f"missing, and the infrastructure needs it; {rule}")
+    if len(cluster.instructors) > MAX_INSTRUCTORS:
+        document.complain("instructors", f"{len(cluster.instructors)} addresses; allowed: at most {MAX_INSTRUCTORS}")
     if not COURSE.fullmatch(cluster.course):
         document.complain("course", f"{cluster.course!r} names a bucket; allowed: {COURSE_RULE}")
     if cluster.gcp is None and any(each.cloud == "gcp" for each in cluster.infra) and document.at("gcp") is None:

@@ -23,10 +23,10 @@ def main() -> None:
         pulumi.RunError: every fault of the class's file, before anything is asked of a cloud.
     """
     try:
-        cluster = Cluster.load(class_path(pulumi.get_stack(), ROOT), to_provision=True)
+        exports = build(Cluster.load(class_path(pulumi.get_stack(), ROOT), to_provision=True))
     except InputError as error:
         raise pulumi.RunError(str(error)) from None
-    for name, value in build(cluster).items():
+    for name, value in exports.items():
         pulumi.export(name, value)
 
 

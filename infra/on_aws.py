@@ -8,6 +8,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from infra.aws.budget import Budget, BudgetArgs
+from infra.aws.identity import Identity, IdentityArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.registry import Registry, RegistryArgs
 from infra.aws.secrets import Secrets, SecretsArgs
@@ -17,6 +19,8 @@ from infra.course import Course
 IMAGES = ("train", "serve")
 """What `images/` has Dockerfiles for."""
 HF_TOKEN = "hf-token"  # noqa: S105 (a name)
+GRANTED_HOURS = 12
+"""Of a launch's lease, as `clusterlab.lease.LEASE_HOURS` grants it where no variable says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,11 +54,17 @@ def on_aws(course: Course) -> dict[str, Any]:
     secrets = Secrets(
         "secrets", SecretsArgs(naming=course.naming, key_arn=storage.key_arn, names=(HF_TOKEN,)), home.opts
     )
+    identity = _identity(home, storage, secrets)
+    _budget(home, identity)
     return {
+        "aws_account": home.account_id,
         "aws_region": home.region,
         "aws_regions": list(regions),
         "aws_vpc_name": home.network.vpc_name,
         "aws_security_group_name": home.network.security_group_name,
+        "aws_remote_identity": identity.node_profile_name,
+        "aws_student_roles": identity.student_role_arns,
+        "aws_instructor_role": identity.instructor_role_arn,
         "aws_bucket": storage.bucket_name,
         "aws_file_system": storage.file_system_id,
         "aws_repositories": registry.repository_urls,
@@ -86,3 +96,35 @@ def _storage(home: _Home) -> Storage:
         file_system=home.course.cluster.file_system,
     )
     return Storage("storage", args, home.opts)
+
+
+def _identity(home: _Home, storage: Storage, secrets: Secrets) -> Identity:
+    course, images = home.course, f"repository/{home.course.naming.name}/*"
+    args = IdentityArgs(
+        naming=course.naming,
+        account_id=home.account_id,
+        regions=course.cluster.regions("aws"),
+        instance_types=course.instance_types("aws"),
+        students=course.students,
+        instructors=course.cluster.instructors,
+        bucket_arn=storage.bucket_arn,
+        key_arn=storage.key_arn,
+        repository_arn=pulumi.Output.format("arn:aws:ecr:{0}:{1}:{2}", home.region, home.account_id, images),
+        secret_arn=secrets.arns[HF_TOKEN],
+        granted_hours=GRANTED_HOURS,
+    )
+    return Identity("identity", args, home.opts)
+
+
+def _budget(home: _Home, identity: Identity) -> None:
+    course = home.course
+    args = BudgetArgs(
+        naming=course.naming,
+        limit_usd=course.limit_usd,
+        starts=course.dates.start,
+        ends=course.dates.end,
+        emails=course.cluster.instructors,
+        deny_policy_arn=identity.deny_launch_policy_arn,
+        role_names=list(identity.student_role_names.values()),
+    )
+    Budget("budget", args, home.opts)

@@ -58,7 +58,7 @@ FAULTS = {
     "typo": ("dates", "{start: 2026-09-01, ends: 2026-12-18}", "dates: {'start': '2026-09-01', 'ends': '2026-12-18'}"),
     "no mapping": ("dates", "autumn", "dates: 'autumn'; allowed: {start: 2026-09-01, end: 2026-12-18}"),
     "no day": ("dates", "{start: 2026-09-31, end: 2026-12-18}", "dates.start: '2026-09-31' is no day; allowed: such"),
-    "years": ("dates", "{start: 2026-09-01, end: 2028-06-30}", "dates: 2026-09-01 to 2028-06-30 are more than 366"),
+    "years": ("dates", "{start: 2026-09-01, end: 2028-06-30}", "dates: 2026-09-01 to 2028-06-30 are more than 365"),
     "holiday": ("holidays", "[someday]", "holidays: 'someday' is no day; allowed: such as 2026-09-01"),
     "holidays": ("holidays", "2026-10-12", "allowed: a list of days, such as 2026-10-12, or of {start: 2026-09-01,"),
     "same holiday": ("holidays", "[2026-10-12, 2026-10-12]", "holidays: 2026-10-12 and 2026-10-12 overlap"),

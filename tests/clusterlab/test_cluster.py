@@ -162,6 +162,13 @@ def test_what_the_infrastructure_needs_is_asked_for_only_to_provision(file: Path
     assert keys == ["dates", "instructors", "budget_usd.course", "infra", "roster"]
 
 
+def test_more_instructors_than_a_budget_tells_are_refused(file: Path) -> None:
+    emails = ", ".join(f"a{number}@example.org" for number in range(11))
+    file.write_text(PROVISIONED.replace("[ana@example.org]", f"[{emails}]") + "roster: 2\n")
+    with pytest.raises(InputError, match=r"instructors: 11 addresses; allowed: at most 10"):
+        Cluster.load(file, to_provision=True)
+
+
 def test_google_s_part_needs_a_project(file: Path) -> None:
     text = PROVISIONED.partition("gcp: {")[0] + "roster: 2\n"
     file.write_text(text)
