@@ -39,9 +39,17 @@ TEXTS = (
     "endpoint",
 )
 """Outputs that are texts, wherever a type has them."""
+OUTPUTS: dict[str, dict[str, Any]] = {
+    "aws:ec2/eip:Eip": {"publicIp": "192.0.2.10"},
+    "aws:ebs/volume:Volume": {"id": "vol-0123456789abcdef0"},
+    "aws:eks/cluster:Cluster": {"certificateAuthority": {"data": "${Cluster.certificateAuthority}"}},
+    "aws:secretsmanager/secret:Secret": {"arn": f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:made"},
+}
+"""Outputs that a program looks into, and so must look like a cloud's."""
 CALLS: dict[str, dict[str, Any]] = {
     "gcp:organizations/getProject:getProject": {"number": "210987654321", "projectId": "p", "name": "p", "id": "p"},
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT, "arn": "", "id": ACCOUNT, "userId": ""},
+    "aws:ssm/getParameter:getParameter": {"insecureValue": "ami-0123456789abcdef0", "value": "ami-0123456789abcdef0"},
 }
 """What a program may ask a cloud."""
 
@@ -116,8 +124,9 @@ class EchoMocks(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         """The resource's inputs, with an output for each text that it could have."""
-        known = {text: f"${{{_kind(args.typ)}.{args.name}.{text}}}" for text in TEXTS}
-        return f"${{{_kind(args.typ)}.{args.name}.id}}", known | args.inputs
+        known = {text: f"${{{_kind(args.typ)}.{args.name}.{text}}}" for text in ("id", *TEXTS)}
+        known |= OUTPUTS.get(args.typ, {})
+        return known.pop("id"), known | args.inputs
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         """Only what is known is answered."""
