@@ -17,7 +17,7 @@ import pulumi
 import pulumi_aws as aws
 
 from clusterlab.errors import InputError, Problem
-from infra.aws.statements import path_of, role_name, trust_service
+from infra.aws.statements import fitting, path_of, trust_service
 from infra.aws.statements_launch import KEYS
 from infra.aws.statements_service import budget_action
 from infra.naming import Naming
@@ -154,7 +154,7 @@ class Budget(pulumi.ComponentResource):
         known = pulumi.Output.all(account, self._args.deny_policy_arn)
         role = aws.iam.Role(
             f"{self._name}-role",
-            name=role_name(naming.of("budget")),
+            name=fitting(naming.of("budget")),
             path=path_of(naming.course),
             assume_role_policy=account.apply(
                 lambda number: json.dumps(trust_service("budgets", StringEquals={"aws:SourceAccount": number}))

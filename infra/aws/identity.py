@@ -14,8 +14,8 @@ from infra.aws import statements_launch, statements_node
 from infra.aws.statements import (
     Document,
     Scope,
+    fitting,
     path_of,
-    role_name,
     trust_instructor,
     trust_service,
     trust_student,
@@ -174,7 +174,7 @@ class Identity(pulumi.ComponentResource):
             )
 
     def _called(self, part: str) -> str:
-        return role_name(self._args.naming.of(part))
+        return fitting(self._args.naming.of(part))
 
     def _scope(self, known: dict[str, str]) -> Scope:
         naming = self._args.naming

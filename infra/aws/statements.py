@@ -14,7 +14,7 @@ Statement = dict[str, Any]
 Document = dict[str, Any]
 
 MAX_NAME = 64
-"""Characters that IAM takes in the name of a role."""
+"""Characters that IAM takes in the name of a role, and Lambda in that of a function."""
 MAX_POLICY = 6144
 """Characters of a managed policy, white space not counted."""
 RUNS, SCRATCH = "runs", "scratch"
@@ -54,7 +54,7 @@ class Scope:
 
     def role(self, part: str) -> str:
         """The ARN of one of the class's roles, such as `node`."""
-        return self.iam("role", role_name(f"clusterlab-{self.course}-{part}"))
+        return self.iam("role", fitting(f"clusterlab-{self.course}-{part}"))
 
 
 def ec2_of(account: str, kind: str) -> str:
@@ -72,7 +72,7 @@ def path_of(course: str) -> str:
     return f"/clusterlab/{course}/"
 
 
-def role_name(name: str) -> str:
+def fitting(name: str) -> str:
     """A name as IAM takes it: one that is too long ends in a part of its hash, and so stays one of a kind."""
     if len(name) <= MAX_NAME:
         return name

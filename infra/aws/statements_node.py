@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.aws.statements import PAPERS, RUNS, SCRATCH, Document, Scope, allow, document
+from infra.aws.statements import PAPERS, RUNS, SCRATCH, Document, Scope, allow, document, fitting
 from infra.aws.statements_launch import ECR_LOGIN, ENDS, IMAGE_PULLS, OBJECTS, SECRET, use_key
 
 NODE_LOOKS = ("ec2:DescribeInstances", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs")
@@ -67,4 +67,4 @@ def instructor(scope: Scope) -> Document:
 
 
 def _reaper(scope: Scope) -> str:
-    return f"clusterlab-{scope.course}-reaper"
+    return fitting(f"clusterlab-{scope.course}-reaper")

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from clusterlab.catalog import Catalog
-from infra.aws.statements import MAX_NAME, MAX_POLICY, role_name, size
+from infra.aws.statements import MAX_NAME, MAX_POLICY, fitting, path_of, size
 from tests.infra.iam.case import Case
 from tests.infra.iam.cases_rights import CASES
 from tests.infra.iam.evaluator import MISSING, Answer, Request, evaluate, levels
@@ -157,6 +160,20 @@ def test_what_writes_is_for_one_class() -> None:
     assert everywhere == {("student", "ec2:RunInstances"), ("server", "ec2:RunInstances")}
 
 
+def test_iams_grammar_takes_every_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto has the grammar; who may do what it does not ask, since it reads neither resources nor conditions."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        iam, path = boto3.client("iam", "us-east-1"), path_of(SCOPE.course)
+        for name, text in {name.replace(" ", "-"): json.dumps(each) for name, each in documents().items()}.items():
+            if name.startswith("trust"):
+                iam.create_role(RoleName=name, AssumeRolePolicyDocument=text, Path=path)
+            else:
+                iam.create_policy(PolicyName=name, PolicyDocument=text, Path=path)
+
+
 def test_documents_are_as_small_as_iam_takes_them() -> None:
     """With every instance type of the catalog, and four regions."""
     types = tuple(sorted({row.name for row in Catalog.load().rows if row.cloud == "aws"}))
@@ -165,7 +182,7 @@ def test_documents_are_as_small_as_iam_takes_them() -> None:
 
 
 def test_a_name_that_is_too_long_stays_one_of_a_kind() -> None:
-    first, second = (role_name(f"clusterlab-{'x' * 60}-student-{name}") for name in ("ana", "ben"))
+    first, second = (fitting(f"clusterlab-{'x' * 60}-student-{name}") for name in ("ana", "ben"))
     assert first != second
     assert {len(first), len(second)} == {MAX_NAME}
-    assert role_name("clusterlab-llm-2026-node") == "clusterlab-llm-2026-node"
+    assert fitting("clusterlab-llm-2026-node") == "clusterlab-llm-2026-node"
