@@ -37,6 +37,9 @@ TEAM_VARIABLE = "CLUSTERLAB_TEAM"
 BUCKET_VARIABLE = "CLUSTERLAB_BUCKET"
 """The variables of who launches; `CLUSTERLAB_BUCKET` is the bare name of the course's S3 bucket."""
 
+ROOT_VARIABLE = "CLUSTERLAB_ROOT"
+"""Whose `clusters/` count; a server names its own repository, since an upload may bring any class along."""
+
 MAX_IDLE_MINUTES = 60
 MOUNT = "/course"
 """Where a node finds the course's bucket."""
@@ -67,6 +70,23 @@ class CoursePolicy(sky.AdminPolicy):  # type: ignore[misc]  # SkyPilot is not ty
         return sky.MutatedUserRequest(user_request.task, user_request.skypilot_config)
 
 
+def student_of(user: Any) -> str:
+    """Who launches: as the variable says, else the user's name made a label.
+
+    Raises:
+        InputError: neither says it.
+    """
+    named = os.environ.get(STUDENT_VARIABLE)
+    if named:
+        return named
+    try:
+        name = user.name if user is not None and user.name else getpass.getuser()
+    except (KeyError, OSError) as error:
+        message = "not set, and this user has no name; allowed: the student's name as a label"
+        raise InputError(Problem(path=STUDENT_VARIABLE, message=message)) from error
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:63].strip("_-")
+
+
 def _apply(request: sky.UserRequest, everything: Catalog, now: datetime) -> None:
     catalog = _offered(request.task, everything)
     problems = list(dict.fromkeys(_problems(request, catalog, now)))
@@ -79,9 +99,10 @@ def _apply(request: sky.UserRequest, everything: Catalog, now: datetime) -> None
 
 
 def _offered(task: sky.Task, catalog: Catalog) -> Catalog:
-    """What of the catalog the task's course may use, by its class's file in the folder that the task brings along."""
+    """What of the catalog the task's course may use, by its class's file: the server's, or that in the workdir."""
     courses = {(resources.labels or {}).get("course") for resources in task.resources}
-    root = Path(task.workdir if isinstance(task.workdir, str) else ".").expanduser()
+    brought = task.workdir if isinstance(task.workdir, str) else "."
+    root = Path(os.environ.get(ROOT_VARIABLE) or brought).expanduser()
     return offered(catalog, courses.pop() if len(courses) == 1 else None, root)
 
 
@@ -234,24 +255,11 @@ def _tags(given: dict[str, str], user: Any, now: datetime, *, leased: bool) -> T
     return Tags(
         course=given["course"],
         lab=given["lab"],
-        student=given.get("student") or _student(user),
+        student=given.get("student") or student_of(user),
         team=given.get("team") or os.environ.get(TEAM_VARIABLE) or None,
         run=given.get("run") or secrets.token_hex(6),
         lease_until=given.get("lease-until") or (now + granted_lease()).strftime(LEASE_FORMAT) if leased else None,
     )
-
-
-def _student(user: Any) -> str:
-    """Who launches: as the variable says, else the user's name made a label."""
-    named = os.environ.get(STUDENT_VARIABLE)
-    if named:
-        return named
-    try:
-        name = user.name if user is not None and user.name else getpass.getuser()
-    except (KeyError, OSError) as error:
-        message = "not set, and this user has no name; allowed: the student's name as a label"
-        raise InputError(Problem(path=STUDENT_VARIABLE, message=message)) from error
-    return re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:63].strip("_-")
 
 
 def _usd_per_hour(task: sky.Task, catalog: Catalog) -> Decimal | None:
