@@ -24,7 +24,7 @@ from clusterlab.catalog import Catalog, Row
 from clusterlab.cluster import offered
 from clusterlab.config import parse
 from clusterlab.errors import ClusterlabError, InputError, Problem
-from clusterlab.gate import reserve
+from clusterlab.gate import reserve, root_of
 from clusterlab.job import Job
 from clusterlab.lab import SUBMIT
 from clusterlab.lease import granted_lease, parse_lease
@@ -36,9 +36,6 @@ STUDENT_VARIABLE = "CLUSTERLAB_STUDENT"
 TEAM_VARIABLE = "CLUSTERLAB_TEAM"
 BUCKET_VARIABLE = "CLUSTERLAB_BUCKET"
 """The variables of who launches; `CLUSTERLAB_BUCKET` is the bare name of the course's S3 bucket."""
-
-ROOT_VARIABLE = "CLUSTERLAB_ROOT"
-"""Whose `clusters/` count; a server names its own repository, since an upload may bring any class along."""
 
 MAX_IDLE_MINUTES = 60
 MOUNT = "/course"
@@ -101,9 +98,7 @@ def _apply(request: sky.UserRequest, everything: Catalog, now: datetime) -> None
 def _offered(task: sky.Task, catalog: Catalog) -> Catalog:
     """What of the catalog the task's course may use, by its class's file: the server's, or that in the workdir."""
     courses = {(resources.labels or {}).get("course") for resources in task.resources}
-    brought = task.workdir if isinstance(task.workdir, str) else "."
-    root = Path(os.environ.get(ROOT_VARIABLE) or brought).expanduser()
-    return offered(catalog, courses.pop() if len(courses) == 1 else None, root)
+    return offered(catalog, courses.pop() if len(courses) == 1 else None, root_of(task))
 
 
 def _launches(request: sky.UserRequest) -> bool:

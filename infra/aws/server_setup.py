@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+ROOT = Path(__file__).parents[2]
+"""The repository's."""
 CODE = ("clusterlab", "labs", "clusters", "images", ".sky.yaml", "Makefile", "README.md", "pyproject.toml")
 """Of the repository, what the server has: no job runs on it, and none of Pulumi."""
 PACKAGES = (
