@@ -51,7 +51,9 @@ def read_dates(document: Document, key: str) -> Dates | None:
     given = document.at(key)
     found = None if given is None else _dates(document, key, given)
     if found and (found.end - found.start).days > LONGEST_DAYS:
-        document.complain(key, f"{found} are more than {LONGEST_DAYS} days; allowed: so many, as leases and budgets last")
+        document.complain(
+            key, f"{found} are more than {LONGEST_DAYS} days; allowed: so many, as leases and budgets last"
+        )
     return found
 
 

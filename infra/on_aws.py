@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
+from clusterlab.cluster import Mode
+from clusterlab.reaper.keeplist import NOTHING
 from infra.aws.budget import Budget, BudgetArgs
+from infra.aws.class_cluster import ClassCluster, ClassClusterArgs
 from infra.aws.identity import Identity, IdentityArgs
 from infra.aws.network import Network, NetworkArgs
+from infra.aws.reaper import Reaper, ReaperArgs
 from infra.aws.registry import Registry, RegistryArgs
 from infra.aws.secrets import Secrets, SecretsArgs
+from infra.aws.server import CourseServer, CourseServerArgs
 from infra.aws.storage import Storage, StorageArgs
 from infra.course import Course
 
 IMAGES = ("train", "serve")
 """What `images/` has Dockerfiles for."""
 HF_TOKEN = "hf-token"  # noqa: S105 (a name)
+REAPER_MINUTES = 15
+UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
+"""Where Canonical says which AMI is its newest."""
+RAY_IMAGE = "train"
+LOCK = Path(__file__).parents[1] / "images" / "train.lock"
 GRANTED_HOURS = 12
 """Of a launch's lease, as `clusterlab.lease.LEASE_HOURS` grants it where no variable says otherwise."""
 
@@ -56,7 +68,8 @@ def on_aws(course: Course) -> dict[str, Any]:
     )
     identity = _identity(home, storage, secrets)
     _budget(home, identity)
-    return {
+    reaper = _reaper(home, storage)
+    exports = {
         "aws_account": home.account_id,
         "aws_region": home.region,
         "aws_regions": list(regions),
@@ -69,8 +82,14 @@ def on_aws(course: Course) -> dict[str, Any]:
         "aws_file_system": storage.file_system_id,
         "aws_repositories": registry.repository_urls,
         "aws_secrets": secrets.arns,
+        "aws_reaper": reaper.function_name,
         "aws_labels": {"course": course.naming.course},
     }
+    if course.cluster.server:
+        exports |= _server(home, storage, identity)
+    if course.cluster.mode is Mode.SHARED:
+        exports |= _class_cluster(home, storage, registry, identity)
+    return exports
 
 
 def _network(course: Course, region: str, opts: pulumi.ResourceOptions) -> Network:
@@ -128,3 +147,85 @@ def _budget(home: _Home, identity: Identity) -> None:
         role_names=list(identity.student_role_names.values()),
     )
     Budget("budget", args, home.opts)
+
+
+def _reaper(home: _Home, storage: Storage) -> Reaper:
+    args = ReaperArgs(
+        naming=home.course.naming,
+        courses=(home.course.naming.course,),
+        regions=home.course.cluster.regions("aws"),
+        bucket_name=storage.bucket_name,
+        bucket_arn=storage.bucket_arn,
+        key_arn=storage.key_arn,
+        emails=home.course.cluster.instructors,
+        schedule_minutes=REAPER_MINUTES,
+        granted_hours=GRANTED_HOURS,
+        # What the class stands on has a lease until after its end.
+        keep=NOTHING,
+    )
+    return Reaper("reaper", args, home.opts)
+
+
+def _server(home: _Home, storage: Storage, identity: Identity) -> dict[str, Any]:
+    course, network = home.course, home.network
+    asked = pulumi.InvokeOptions(provider=home.opts.provider)
+    args = CourseServerArgs(
+        naming=course.naming,
+        region=home.region,
+        zone=f"{home.region}{course.cluster.network.zones[0]}",
+        vpc_id=network.vpc_id,
+        subnet_id=network.public_subnet_ids[0],
+        clients=tuple(map(str, course.cluster.network.https_from)),
+        image_id=aws.ssm.get_parameter_output(name=UBUNTU, opts=asked).insecure_value,
+        bucket_name=storage.bucket_name,
+        bucket_arn=storage.bucket_arn,
+        key_arn=storage.key_arn,
+        launch_policy_arn=identity.launch_policy_arns[0],
+        boundary_arn=identity.boundary_arn,
+        skypilot=_skypilot(network, identity),
+        regions=course.cluster.regions("aws"),
+        budget_usd=course.limit_usd,
+        granted_hours=GRANTED_HOURS,
+        emails=course.cluster.instructors,
+        # Its own machine bears the course's tag, and would be ended first of all when the budget is spent.
+        keep={f"Name={course.naming.of('server')}": "the course server"},
+    )
+    server = CourseServer("server", args, home.opts)
+    return {
+        "aws_server_address": server.address,
+        "aws_server_endpoint": server.endpoint,
+        "aws_server_secret": server.secret_arn,
+        "aws_server_certificate": server.certificate,
+    }
+
+
+def _class_cluster(home: _Home, storage: Storage, registry: Registry, identity: Identity) -> dict[str, Any]:
+    course, network = home.course, home.network
+    # Of the lock that it is built from: a tag that was pushed stays what it is.
+    tag = sha256(LOCK.read_bytes()).hexdigest()[:12]
+    image = pulumi.Output.concat(registry.repository_urls[RAY_IMAGE], ":", tag)
+    args = ClassClusterArgs(
+        naming=course.naming,
+        region=home.region,
+        subnet_ids=network.public_subnet_ids,
+        ssh_from=tuple(map(str, course.cluster.network.https_from)),
+        key_arn=storage.key_arn,
+        gpu_instance_types=course.gpu_instance_types("aws"),
+        image=image,
+        boundary_arn=identity.boundary_arn,
+    )
+    cluster = ClassCluster("cluster", args, home.opts)
+    return {
+        "aws_cluster": cluster.cluster_name,
+        "aws_cluster_endpoint": cluster.endpoint,
+        "aws_cluster_image": image,
+        "kubeconfig": cluster.kubeconfig,
+    }
+
+
+def _skypilot(network: Network, identity: Identity) -> dict[str, pulumi.Input[str]]:
+    return {
+        "vpc_name": network.vpc_name,
+        "security_group_name": network.security_group_name,
+        "remote_identity": identity.node_profile_name,
+    }

@@ -7,6 +7,7 @@ from typing import Any
 from clusterlab.cluster import Cluster
 from infra.course import Course
 from infra.on_aws import on_aws
+from infra.on_gcp import on_gcp
 
 
 def build(cluster: Cluster) -> dict[str, Any]:
@@ -26,4 +27,6 @@ def build(cluster: Cluster) -> dict[str, Any]:
     }
     if cluster.regions("aws"):
         exports |= on_aws(course)
+    if cluster.gcp is not None and cluster.regions("gcp"):
+        exports |= on_gcp(course, cluster.gcp)
     return exports
