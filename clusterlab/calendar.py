@@ -107,7 +107,7 @@ def _days(document: Document, key: str, given: object) -> Dates | None:
     if isinstance(given, dict):
         return _dates(document, key, given)
     day = _day(document, key, given)
-    return day and Dates(start=day, end=day)
+    return None if day is None else Dates(start=day, end=day)
 
 
 def _dates(document: Document, key: str, given: object) -> Dates | None:
