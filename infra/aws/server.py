@@ -104,7 +104,7 @@ class CourseServer(pulumi.ComponentResource):
         disk = data_volume(
             name, naming=args.naming, zone=args.zone, gib=args.disk_gib, key_arn=args.key_arn, opts=self._child
         )
-        machine = self._machine(self._setup(self._code(), disk.id))
+        machine = self._machine(self._setup(self._code().key, disk.id))
         self._attach(machine, address, disk)
         self._named()
         self.endpoint = pulumi.Output.concat("https://", args.domain or self.address)
@@ -127,10 +127,10 @@ class CourseServer(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _code(self) -> pulumi.Output[str]:
-        """The course's code as an object of the bucket; its key."""
+    def _code(self) -> aws.s3.BucketObjectv2:
+        """The course's code as an object of the bucket."""
         files = code_files(ROOT)
-        code = aws.s3.BucketObjectv2(
+        return aws.s3.BucketObjectv2(
             f"{self._name}-code",
             bucket=self._args.bucket_name,
             key=code_key(files),
@@ -138,7 +138,6 @@ class CourseServer(pulumi.ComponentResource):
             tags=self._args.naming.tags("server"),
             opts=self._child,
         )
-        return code.key
 
     def _setup(self, code: pulumi.Output[str], volume_id: pulumi.Output[str]) -> pulumi.Output[str]:
         args = self._args

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
@@ -17,7 +18,7 @@ from infra.gcp.labels import labels
 from infra.naming import Naming
 
 THRESHOLDS = (0.5, 0.8, 1.0)
-"""Of what is spent, and the last of the forecast too."""
+"""Of what is spent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +49,7 @@ class BudgetArgs:
 
 
 class Budget(pulumi.ComponentResource):
-    """A budget with thresholds at 50, 80 and 100 %, and of the forecast."""
+    """A budget with thresholds at 50, 80 and 100 %, and one of what a month is expected to cost."""
 
     topic_id: pulumi.Output[str]
     """Of Pub/Sub, which every notice goes to."""
@@ -64,11 +65,17 @@ class Budget(pulumi.ComponentResource):
             opts=self._child,
         )
         self.topic_id = topic.id
-        self._budget([self._channel(number, email) for number, email in enumerate(args.emails)])
+        channels = [self._channel(number, email).name for number, email in enumerate(args.emails)]
+        rule, period = gcp.billing.BudgetThresholdRuleArgs, _period(args.starts, args.ends)
+        spent = [rule(threshold_percent=each, spend_basis="CURRENT_SPEND") for each in THRESHOLDS]
+        self._budget("budget", channels, spent, custom_period=period)
+        # Google Cloud forecasts calendar periods only: a month that alone would spend the whole budget.
+        forecast = [rule(threshold_percent=1.0, spend_basis="FORECASTED_SPEND")]
+        self._budget("forecast", channels, forecast, calendar_period="MONTH")
         self.register_outputs({"topic_id": self.topic_id})
 
-    def _channel(self, number: int, email: str) -> pulumi.Output[str]:
-        channel = gcp.monitoring.NotificationChannel(
+    def _channel(self, number: int, email: str) -> gcp.monitoring.NotificationChannel:
+        return gcp.monitoring.NotificationChannel(
             f"{self._name}-email-{number}",
             display_name=f"{self._args.naming.course}: {email}",
             project=self._args.project,
@@ -77,16 +84,19 @@ class Budget(pulumi.ComponentResource):
             user_labels=labels(self._args.naming, "budget"),
             opts=self._child,
         )
-        return channel.name
 
-    def _budget(self, channels: list[pulumi.Output[str]]) -> None:
+    def _budget(
+        self,
+        part: str,
+        channels: list[pulumi.Output[str]],
+        thresholds: list[gcp.billing.BudgetThresholdRuleArgs],
+        **period: Any,
+    ) -> None:
         args = self._args
-        rule = gcp.billing.BudgetThresholdRuleArgs
-        spent = [rule(threshold_percent=each, spend_basis="CURRENT_SPEND") for each in THRESHOLDS]
         gcp.billing.Budget(
-            f"{self._name}-budget",
+            f"{self._name}-{part}",
             billing_account=args.billing_account,
-            display_name=args.naming.name,
+            display_name=args.naming.of(part),
             amount=gcp.billing.BudgetAmountArgs(
                 specified_amount=gcp.billing.BudgetAmountSpecifiedAmountArgs(
                     currency_code="USD", units=str(int(args.limit_usd))
@@ -96,11 +106,10 @@ class Budget(pulumi.ComponentResource):
                 projects=[pulumi.Output.format("projects/{0}", args.project_number)],
                 # A budget counts what has one value of one label.
                 labels={"course": args.naming.course},
-                custom_period=_period(args.starts, args.ends),
                 credit_types_treatment="EXCLUDE_ALL_CREDITS",
+                **period,
             ),
-            # A forecast is of calendar periods alone, so there is none for a class's own.
-            threshold_rules=spent,
+            threshold_rules=thresholds,
             all_updates_rule=gcp.billing.BudgetAllUpdatesRuleArgs(
                 pubsub_topic=self.topic_id,
                 schema_version="1.0",

@@ -51,12 +51,12 @@ class Network(pulumi.ComponentResource):
             opts=self._child,
         )
         self.network_id = network.id
-        self.subnet_ids = {region: self._subnet(region, cidr) for region, cidr in args.subnets.items()}
+        self.subnet_ids = {region: self._subnet(region, cidr).id for region, cidr in args.subnets.items()}
         self._firewall()
         self.register_outputs({"network_id": self.network_id, "vpc_name": self.vpc_name})
 
-    def _subnet(self, region: str, cidr: str) -> pulumi.Output[str]:
-        subnet = gcp.compute.Subnetwork(
+    def _subnet(self, region: str, cidr: str) -> gcp.compute.Subnetwork:
+        return gcp.compute.Subnetwork(
             f"{self._name}-{region}",
             name=self._args.naming.of(region),
             project=self._args.project,
@@ -67,7 +67,6 @@ class Network(pulumi.ComponentResource):
             private_ip_google_access=True,
             opts=self._child,
         )
-        return subnet.id
 
     def _firewall(self) -> None:
         args = self._args
