@@ -28,7 +28,6 @@ LOOKS = (
 ENDS = ("ec2:StopInstances", "ec2:TerminateInstances")
 OBJECTS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
 KEY_USES = ("kms:Decrypt", "kms:GenerateDataKey")
-PASSED = ("iam:GetRole", "iam:PassRole")
 SECRET = "secretsmanager:GetSecretValue"  # noqa: S105 - the name of a call
 IMAGE_PULLS = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 ECR_LOGIN = "ecr:GetAuthorizationToken"
@@ -74,7 +73,7 @@ def guard(scope: Scope, *, own: bool = True) -> Document:
 
 def boundary() -> Document:
     """The calls that students, the course server and nodes can be allowed at all; it allows nothing by itself."""
-    calls = [*LOOKS, "ec2:RunInstances", "ec2:CreateTags", *ENDS, *PASSED, "iam:GetInstanceProfile"]
+    calls = [*LOOKS, "ec2:RunInstances", "ec2:CreateTags", *ENDS, "iam:PassRole"]
     calls += ["s3:ListBucket", *OBJECTS, *KEY_USES, SECRET, ECR_LOGIN, *IMAGE_PULLS]
     return document(allow("NothingElse", calls))
 
@@ -100,8 +99,7 @@ def _launches(scope: Scope) -> Iterator[Statement]:
     yield allow("LaunchInTheNetwork", ["ec2:RunInstances"], ours, StringEquals=of_course)
     at_launch = {"ec2:CreateAction": "RunInstances"}
     yield allow("TagAtLaunch", ["ec2:CreateTags"], [scope.ec2(kind) for kind in MADE], StringEquals=at_launch)
-    yield allow("SeeTheNodeRole", ["iam:GetRole"], scope.role("node"))
-    yield allow("SeeTheNodeProfile", ["iam:GetInstanceProfile"], scope.iam("instance-profile", _node(scope)))
+    # SkyPilot is told the role's name, and so asks IAM for nothing.
     to_ec2 = {"iam:PassedToService": "ec2.amazonaws.com"}
     yield allow("PassTheNodeRole", ["iam:PassRole"], scope.role("node"), StringEquals=to_ec2)
 
@@ -140,10 +138,6 @@ def _kept(key: str) -> Statement:
         StringNotEquals={asked: f"${{aws:ResourceTag/{key}, '-'}}"},
         Null={asked: "false", "ec2:CreateAction": "true"},
     )
-
-
-def _node(scope: Scope) -> str:
-    return scope.role("node").rpartition("/")[2]
 
 
 def _title(key: str) -> str:

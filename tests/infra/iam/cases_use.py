@@ -5,10 +5,9 @@ from __future__ import annotations
 from tests.infra.iam.case import cannot, may
 from tests.infra.iam.evaluator import Request
 from tests.infra.iam.launch import BENS, TAGS, arn, on_machine
-from tests.infra.iam.roles import ACCOUNT, BUCKET, HERE, IMAGES, KEY, KEY_POLICY, SCOPE, SECRET
+from tests.infra.iam.roles import ACCOUNT, BUCKET, HERE, IMAGES, KEY, KEY_POLICY, SECRET
 
 NLP = TAGS | {"course": "nlp-2026"}
-PROFILE = SCOPE.iam("instance-profile", "clusterlab-llm-2026-node")
 LAUNCHERS = ("student", "course server")
 
 
@@ -93,8 +92,6 @@ BEFORE_A_LAUNCH = (
     *ask("ec2:DescribeInstances"),
     *ask("s3:ListAllMyBuckets"),
     *ask("servicequotas:GetServiceQuota", QUOTA),
-    *ask("iam:GetRole", SCOPE.role("node")),
-    *ask("iam:GetInstanceProfile", PROFILE),
 )
 BILL = ("budgets:ViewBudget", "ce:GetCostAndUsage", "ce:GetTags", "ce:GetAnomalies", "cloudwatch:DescribeAlarms")
 THINGS = ("ec2:DescribeInstances", "elasticfilesystem:DescribeFileSystems", "s3:ListAllMyBuckets")
