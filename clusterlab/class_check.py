@@ -51,6 +51,9 @@ def check_provisioned(cluster: Cluster, document: Document) -> None:
             document.complain(key, f"missing, and the infrastructure needs it; {rule}")
     if len(cluster.instructors) > MAX_INSTRUCTORS:
         document.complain("instructors", f"{len(cluster.instructors)} addresses; allowed: at most {MAX_INSTRUCTORS}")
+    if cluster.server and not cluster.network.https_from and document.at("network.https_from") is None:
+        message = "missing, and nobody could reach the server; allowed: networks that you know"
+        document.complain("network.https_from", message)
     if not COURSE.fullmatch(cluster.course):
         document.complain("course", f"{cluster.course!r} names a bucket; allowed: {COURSE_RULE}")
     if cluster.gcp is None and any(each.cloud == "gcp" for each in cluster.infra) and document.at("gcp") is None:

@@ -27,6 +27,8 @@ IMAGES = ("train", "serve")
 """What `images/` has Dockerfiles for."""
 HF_TOKEN = "hf-token"  # noqa: S105 (a name)
 REAPER_MINUTES = 15
+SERVER_INSTANCE_TYPE = "m5.large"
+"""The least of the catalog's that SkyPilot's API server, PostgreSQL and nginx go together on."""
 UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
 """Where Canonical says which AMI is its newest."""
 RAY_IMAGE = "train"
@@ -107,6 +109,7 @@ def _network(course: Course, region: str, opts: pulumi.ResourceOptions) -> Netwo
 def _storage(home: _Home) -> Storage:
     args = StorageArgs(
         naming=home.course.naming,
+        account_id=home.account_id,
         # The account's number makes the bucket's name the only one in the world.
         bucket=home.account_id.apply(home.course.naming.of),
         subnet_ids=home.network.private_subnet_ids,
@@ -176,6 +179,7 @@ def _server(home: _Home, storage: Storage, identity: Identity) -> dict[str, Any]
         vpc_id=network.vpc_id,
         subnet_id=network.public_subnet_ids[0],
         clients=tuple(map(str, course.cluster.network.https_from)),
+        instance_type=SERVER_INSTANCE_TYPE,
         image_id=aws.ssm.get_parameter_output(name=UBUNTU, opts=asked).insecure_value,
         bucket_name=storage.bucket_name,
         bucket_arn=storage.bucket_arn,

@@ -21,7 +21,7 @@ from infra.aws.class_services import ClassServices
 from infra.naming import Naming
 
 LOGS = ["api", "audit", "authenticator"]
-SYSTEM_INSTANCE_TYPE = "t3.large"
+SYSTEM_INSTANCE_TYPE = "m5.large"
 SYSTEM_DISK_GIB, GPU_DISK_GIB = 50, 200
 """A node's images of CUDA are tens of GB."""
 ADD_ONS = ("vpc-cni", "coredns", "kube-proxy", "eks-pod-identity-agent")

@@ -116,6 +116,7 @@ class Reaper(pulumi.ComponentResource):
             key=f"{PAPERS}/keep.json",
             content=self._args.keep_list(),
             content_type="application/json",
+            tags=self._tags,
             opts=self._child,
         )
         return aws.lambda_.Function(
@@ -196,7 +197,13 @@ class Reaper(pulumi.ComponentResource):
         )
 
     def _topic(self) -> aws.sns.Topic:
-        topic = aws.sns.Topic(f"{self._name}-alarms", name=self._called, tags=self._tags, opts=self._child)
+        topic = aws.sns.Topic(
+            f"{self._name}-alarms",
+            name=self._called,
+            kms_master_key_id=self._args.key_arn,
+            tags=self._tags,
+            opts=self._child,
+        )
         for number, email in enumerate(self._args.emails):
             aws.sns.TopicSubscription(
                 f"{self._name}-alarms-{number}", topic=topic.arn, protocol="email", endpoint=email, opts=self._child

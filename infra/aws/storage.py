@@ -32,6 +32,8 @@ class StorageArgs:
     """What storage is made of."""
 
     naming: Naming
+    account_id: pulumi.Input[str]
+    """Whose IAM says who may use the key."""
     bucket: pulumi.Input[str]
     """Its name, of which there is one in the world."""
     subnet_ids: Sequence[pulumi.Input[str]]
@@ -78,6 +80,7 @@ class Storage(pulumi.ComponentResource):
             f"{self._name}-key",
             description=f"What the class {naming.course} keeps",
             enable_key_rotation=True,
+            policy=pulumi.Output.from_input(self._args.account_id).apply(_key_policy),
             tags=naming.tags("key"),
             opts=self._kept,
         )
@@ -169,6 +172,26 @@ class Storage(pulumi.ComponentResource):
             tags=self._args.naming.tags("shared"),
             opts=self._child,
         )
+
+
+def _key_policy(account_id: str) -> str:
+    """IAM says who uses the key; an alarm has no role, and would be lost where its topic is encrypted."""
+    root = {
+        "Sid": "AsIamSays",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{account_id}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    alarms = {
+        "Sid": "Alarms",
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": "*",
+        "Condition": {"StringEquals": {"aws:SourceAccount": account_id}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [root, alarms]})
 
 
 def _tls_only(bucket_arn: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,12 @@ def test_a_class_without_a_file_is_refused_with_those_that_have_one(file: Path) 
             class_path(course, file.parents[1])
 
 
+def test_a_server_that_nobody_could_reach_is_refused(file: Path) -> None:
+    file.write_text(PROVISIONED + "roster: 2\nserver: true\n")
+    with pytest.raises(InputError, match=r"network.https_from: missing, and nobody could reach the server; allowed:"):
+        Cluster.load(file, to_provision=True)
+
+
 def test_a_team_is_made_of_the_roster(file: Path) -> None:
     file.write_text(PROVISIONED + "roster: [ana, ben]\nteams: {red: [ana, eva]}\n")
     with pytest.raises(InputError) as error:
@@ -209,11 +216,15 @@ def test_a_roster_in_a_file_is_read_to_provision(file: Path) -> None:
 
 
 def test_a_class_says_when_where_and_how(file: Path) -> None:
-    file.write_text(PROVISIONED + "roster: 2\nmode: shared\nserver: true\nlabs: {qlora: {due: 2026-10-06}}\n")
+    file.write_text(
+        PROVISIONED
+        + "roster: 2\nmode: shared\nserver: true\nnetwork: {ssh_from: 192.0.2.0/24}\nlabs: {qlora: {due: 2026-10-06}}\n"
+    )
     cluster = Cluster.load(file, to_provision=True)
     assert cluster.students() == ("student-01", "student-02")
     assert (cluster.mode, cluster.server, cluster.labs[0].due) == (Mode.SHARED, True, date(2026, 10, 6))
-    assert cluster.network == NetworkPlan()
+    known = (IPv4Network("192.0.2.0/24"),)
+    assert cluster.network == NetworkPlan(ssh_from=known, https_from=known)
 
 
 def test_a_whole_cloud_is_each_region_that_the_catalog_has_prices_in(file: Path) -> None:

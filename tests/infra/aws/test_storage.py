@@ -14,6 +14,7 @@ from tests.infra.graph import Graph, run
 def storage(file_system: FileSystem = FileSystem.EFS) -> Graph:
     args = StorageArgs(
         naming=NAMING,
+        account_id="123456789012",
         bucket="clusterlab-llm-2026-1",
         subnet_ids=["subnet-1", "subnet-2"],
         security_group_id="sg-1",
@@ -66,6 +67,13 @@ def test_whoever_comes_without_tls_is_refused_everything() -> None:
 
 def test_the_key_turns() -> None:
     assert storage().one("aws:kms/key:Key").inputs["enableKeyRotation"] is True
+
+
+def test_the_key_is_for_the_account_and_for_its_alarms() -> None:
+    root, alarms = json.loads(storage().one("aws:kms/key:Key").inputs["policy"])["Statement"]
+    assert root["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
+    assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
 def test_what_was_learnt_outlives_the_class_and_nothing_stops_a_teardown() -> None:
