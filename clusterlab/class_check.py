@@ -47,7 +47,7 @@ def check_provisioned(cluster: Cluster, document: Document) -> None:
         "budget_usd.course": (cluster.budget.course_usd, "allowed: USD above 0"),
     }
     for key, (value, rule) in needed.items():
-        if not value and document.at(key) is None:
+        if not value and document.at(key) in (None, []):
             document.complain(key, f"missing, and the infrastructure needs it; {rule}")
     if len(cluster.instructors) > MAX_INSTRUCTORS:
         document.complain("instructors", f"{len(cluster.instructors)} addresses; allowed: at most {MAX_INSTRUCTORS}")

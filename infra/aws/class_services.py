@@ -76,16 +76,19 @@ class ClassServices(pulumi.ComponentResource):
         self._chart(DEVICE_PLUGIN, {"tolerations": [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]})
         operator = self._chart(KUBERAY, {})
         space = self._namespace(naming, pools)
+        self._ray(naming, ray_cluster(pools, image, ray_version), [operator, space])
+        self.register_outputs({})
+
+    def _ray(self, naming: Naming, spec: dict[str, Any], after: list[pulumi.Resource]) -> None:
         CustomResource(
-            f"{name}-ray",
+            f"{self._name}-ray",
             api_version="ray.io/v1",
             kind="RayCluster",
             metadata={"name": naming.course, "namespace": NAMESPACE},
-            spec=ray_cluster(pools, image, ray_version),
+            spec=spec,
             # The kind is the operator's.
-            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=[operator, space])),
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=after)),
         )
-        self.register_outputs({})
 
     def _chart(self, chart: Chart, values: dict[str, Any]) -> Release:
         return Release(

@@ -167,17 +167,6 @@ class CourseServer(pulumi.ComponentResource):
 
     def _machine(self, user_data: pulumi.Output[str]) -> aws.ec2.Instance:
         args, tags = self._args, self._args.naming.tags("server")
-        role = ServerRole(
-            f"{self._name}-role",
-            naming=args.naming,
-            bucket_arn=args.bucket_arn,
-            key_arn=args.key_arn,
-            secret_arn=self.secret_arn,
-            policy_arn=args.launch_policy_arn,
-            boundary_arn=args.boundary_arn,
-            hosted_zone_id=args.hosted_zone_id,
-            opts=self._child,
-        )
         disk = aws.ec2.InstanceRootBlockDeviceArgs(
             volume_size=ROOT_DISK_GIB, volume_type="gp3", encrypted=True, kms_key_id=args.key_arn, tags=tags
         )
@@ -187,7 +176,7 @@ class CourseServer(pulumi.ComponentResource):
             instance_type=args.instance_type,
             subnet_id=args.subnet_id,
             vpc_security_group_ids=[self._security_group().id],
-            iam_instance_profile=role.profile_name,
+            iam_instance_profile=self._role().profile_name,
             metadata_options=aws.ec2.InstanceMetadataOptionsArgs(
                 http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
             ),
@@ -197,6 +186,20 @@ class CourseServer(pulumi.ComponentResource):
             tags=tags,
             # The disk is attached to one machine at a time.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+
+    def _role(self) -> ServerRole:
+        args = self._args
+        return ServerRole(
+            f"{self._name}-role",
+            naming=args.naming,
+            bucket_arn=args.bucket_arn,
+            key_arn=args.key_arn,
+            secret_arn=self.secret_arn,
+            policy_arn=args.launch_policy_arn,
+            boundary_arn=args.boundary_arn,
+            hosted_zone_id=args.hosted_zone_id,
+            opts=self._child,
         )
 
     def _attach(self, machine: aws.ec2.Instance, address: aws.ec2.Eip, disk: aws.ebs.Volume) -> None:

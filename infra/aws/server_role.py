@@ -53,9 +53,7 @@ class ServerRole(pulumi.ComponentResource):
         aws.iam.RolePolicy(f"{name}-own", name="own", role=role.name, policy=document, opts=child)
         for part, arn in (("launch", policy_arn), ("shell", SYSTEMS_MANAGER)):
             aws.iam.RolePolicyAttachment(f"{name}-{part}", role=role.name, policy_arn=arn, opts=child)
-        profile = aws.iam.InstanceProfile(
-            name, name=naming.of("server"), role=role.name, tags=naming.tags("server"), opts=child
-        )
+        profile = aws.iam.InstanceProfile(name, name=role.name, role=role.name, tags=naming.tags("server"), opts=child)
         self.profile_name = profile.name
         self.register_outputs({"profile_name": self.profile_name})
 

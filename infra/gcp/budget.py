@@ -97,11 +97,7 @@ class Budget(pulumi.ComponentResource):
             f"{self._name}-{part}",
             billing_account=args.billing_account,
             display_name=args.naming.of(part),
-            amount=gcp.billing.BudgetAmountArgs(
-                specified_amount=gcp.billing.BudgetAmountSpecifiedAmountArgs(
-                    currency_code="USD", units=str(int(args.limit_usd))
-                )
-            ),
+            amount=_usd(args.limit_usd),
             budget_filter=gcp.billing.BudgetBudgetFilterArgs(
                 projects=[pulumi.Output.format("projects/{0}", args.project_number)],
                 # A budget counts what has one value of one label.
@@ -118,6 +114,11 @@ class Budget(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
+
+
+def _usd(limit: Decimal) -> gcp.billing.BudgetAmountArgs:
+    amount = gcp.billing.BudgetAmountSpecifiedAmountArgs(currency_code="USD", units=str(int(limit)))
+    return gcp.billing.BudgetAmountArgs(specified_amount=amount)
 
 
 def _period(starts: date, ends: date) -> gcp.billing.BudgetBudgetFilterCustomPeriodArgs:

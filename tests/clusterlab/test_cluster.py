@@ -155,7 +155,7 @@ def test_all_faults_are_found_in_one_reading(file: Path) -> None:
 
 
 def test_what_the_infrastructure_needs_is_asked_for_only_to_provision(file: Path) -> None:
-    file.write_text(CLASS.replace("aws/us-east-1, gcp/us-east1", "lambda") + "teams: {red: [ana]}\n")
+    file.write_text(CLASS.replace("aws/us-east-1, gcp/us-east1", "lambda") + "teams: {red: [ana]}\ninstructors: []\n")
     assert Cluster.load(file).dates is None
     with pytest.raises(InputError) as error:
         Cluster.load(file, to_provision=True)

@@ -3,8 +3,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -134,3 +136,14 @@ def test_every_request_that_nginx_passes_on_says_that_it_came_from_outside() -> 
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in lines
     assert sum(line.startswith("proxy_pass") for line in lines) == 1
     assert not any(line.startswith("listen") and "ssl" not in line for line in lines)
+
+
+@pytest.mark.parametrize("verb", ["meter", "enforce"])
+def test_timers_ask_for_what_the_command_has(verb: str) -> None:
+    command = [sys.executable, "-m", "clusterlab.cli", verb, "--help"]
+    shown = subprocess.run(
+        command, env=os.environ | {"COLUMNS": "200"}, capture_output=True, text=True, check=True
+    ).stdout
+    [line] = [each for each in (FILES / f"clusterlab-{verb}.service").read_text().splitlines() if "ExecStart=" in each]
+    given = {word for word in [*line.split(), "--to" if verb == "enforce" else "--aws"] if word.startswith("--")}
+    assert given <= set(re.findall(r"--[a-z-]+", shown))
