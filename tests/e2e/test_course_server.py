@@ -231,8 +231,9 @@ def _lenient() -> Iterator[str]:
 
     class Policy(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            answer = json.dumps({key: asked[key] for key in ("task", "skypilot_config")}).encode()
+            # SkyPilot sends and takes JSON as a text in JSON.
+            asked = json.loads(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            answer = json.dumps(json.dumps({key: asked[key] for key in ("task", "skypilot_config")})).encode()
             self.send_response(200)
             self.end_headers()
             self.wfile.write(answer)
