@@ -69,8 +69,9 @@ def on_aws(course: Course) -> dict[str, Any]:
         "secrets", SecretsArgs(naming=course.naming, key_arn=storage.key_arn, names=(HF_TOKEN,)), home.opts
     )
     identity = _identity(home, storage, secrets)
-    _budget(home, identity)
     reaper = _reaper(home, storage)
+    server = _server(home, storage, identity) if course.cluster.server else None
+    _budget(home, identity, server)
     exports = {
         "aws_account": home.account_id,
         "aws_region": home.region,
@@ -87,10 +88,15 @@ def on_aws(course: Course) -> dict[str, Any]:
         "aws_reaper": reaper.function_name,
         "aws_labels": {"course": course.naming.course},
     }
-    if course.cluster.server:
-        exports |= _server(home, storage, identity)
+    if server is not None:
+        exports |= {
+            "aws_server_address": server.address,
+            "aws_server_endpoint": server.endpoint,
+            "aws_server_secret": server.secret_arn,
+            "aws_server_certificate": server.certificate,
+        }
     if course.cluster.mode is Mode.SHARED:
-        exports |= _class_cluster(home, storage, registry, identity)
+        exports |= _class_cluster(home, storage, registry)
     return exports
 
 
@@ -138,8 +144,11 @@ def _identity(home: _Home, storage: Storage, secrets: Secrets) -> Identity:
     return Identity("identity", args, home.opts)
 
 
-def _budget(home: _Home, identity: Identity) -> None:
-    course = home.course
+def _budget(home: _Home, identity: Identity, server: CourseServer | None) -> None:
+    """Who launches is denied it when the budget is spent: students, and the server that launches for them."""
+    course, launching = home.course, list(identity.student_role_names.values())
+    if server is not None:
+        launching.append(server.role_name)
     args = BudgetArgs(
         naming=course.naming,
         limit_usd=course.limit_usd,
@@ -147,7 +156,7 @@ def _budget(home: _Home, identity: Identity) -> None:
         ends=course.dates.end,
         emails=course.cluster.instructors,
         deny_policy_arn=identity.deny_launch_policy_arn,
-        role_names=list(identity.student_role_names.values()),
+        role_names=launching,
     )
     Budget("budget", args, home.opts)
 
@@ -169,7 +178,7 @@ def _reaper(home: _Home, storage: Storage) -> Reaper:
     return Reaper("reaper", args, home.opts)
 
 
-def _server(home: _Home, storage: Storage, identity: Identity) -> dict[str, Any]:
+def _server(home: _Home, storage: Storage, identity: Identity) -> CourseServer:
     course, network = home.course, home.network
     asked = pulumi.InvokeOptions(provider=home.opts.provider)
     args = CourseServerArgs(
@@ -184,8 +193,7 @@ def _server(home: _Home, storage: Storage, identity: Identity) -> dict[str, Any]
         bucket_name=storage.bucket_name,
         bucket_arn=storage.bucket_arn,
         key_arn=storage.key_arn,
-        launch_policy_arn=identity.launch_policy_arns[0],
-        boundary_arn=identity.boundary_arn,
+        launch_policy_arns=identity.launch_policy_arns,
         skypilot=_skypilot(network, identity),
         regions=course.cluster.regions("aws"),
         budget_usd=course.limit_usd,
@@ -194,16 +202,10 @@ def _server(home: _Home, storage: Storage, identity: Identity) -> dict[str, Any]
         # Its own machine bears the course's tag, and would be ended first of all when the budget is spent.
         keep={f"Name={course.naming.of('server')}": "the course server"},
     )
-    server = CourseServer("server", args, home.opts)
-    return {
-        "aws_server_address": server.address,
-        "aws_server_endpoint": server.endpoint,
-        "aws_server_secret": server.secret_arn,
-        "aws_server_certificate": server.certificate,
-    }
+    return CourseServer("server", args, home.opts)
 
 
-def _class_cluster(home: _Home, storage: Storage, registry: Registry, identity: Identity) -> dict[str, Any]:
+def _class_cluster(home: _Home, storage: Storage, registry: Registry) -> dict[str, Any]:
     course, network = home.course, home.network
     # Of the lock that it is built from: a tag that was pushed stays what it is.
     tag = sha256(LOCK.read_bytes()).hexdigest()[:12]
@@ -216,7 +218,6 @@ def _class_cluster(home: _Home, storage: Storage, registry: Registry, identity: 
         key_arn=storage.key_arn,
         gpu_instance_types=course.gpu_instance_types("aws"),
         image=image,
-        boundary_arn=identity.boundary_arn,
     )
     cluster = ClassCluster("cluster", args, home.opts)
     return {

@@ -10,7 +10,7 @@ The machine is never changed: other code, or another setting, is another machine
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -56,8 +56,8 @@ class CourseServerArgs:
     """Of the class's bucket: the server's code is in it, and its certificate."""
     key_arn: pulumi.Input[str]
     """Of the KMS key that encrypts disks, bucket and secret."""
-    launch_policy_arn: pulumi.Input[str]
-    """What lets it start students' machines: `Identity.student_policy_arn`."""
+    launch_policy_arns: Sequence[pulumi.Input[str]]
+    """What lets it start students' machines, and what it may not: `Identity.launch_policy_arns`."""
     boundary_arn: pulumi.Input[str] | None = None
     domain: str | None = None
     """Its name in the DNS, with a certificate of Let's Encrypt; None for one that it signs itself."""
@@ -92,6 +92,8 @@ class CourseServer(pulumi.ComponentResource):
     """What `sky api login --endpoint` is given."""
     secret_arn: pulumi.Output[str]
     """Of the first administrator's password, which the machine makes and nobody else has seen."""
+    role_name: pulumi.Output[str]
+    """Of its role, whose launches end with the budget as students' do."""
     certificate: pulumi.Output[str]
     """Where the certificate lies that it signed itself, an s3:// place; empty where it has a domain."""
 
@@ -104,7 +106,9 @@ class CourseServer(pulumi.ComponentResource):
         disk = data_volume(
             name, naming=args.naming, zone=args.zone, gib=args.disk_gib, key_arn=args.key_arn, opts=self._child
         )
-        machine = self._machine(self._setup(self._code().key, disk.id))
+        role = self._role()
+        self.role_name = role.role_name
+        machine = self._machine(role, self._setup(self._code().key, disk.id))
         self._attach(machine, address, disk)
         self._named()
         self.endpoint = pulumi.Output.concat("https://", args.domain or self.address)
@@ -165,7 +169,7 @@ class CourseServer(pulumi.ComponentResource):
             )
         )
 
-    def _machine(self, user_data: pulumi.Output[str]) -> aws.ec2.Instance:
+    def _machine(self, role: ServerRole, user_data: pulumi.Output[str]) -> aws.ec2.Instance:
         args, tags = self._args, self._args.naming.tags("server")
         disk = aws.ec2.InstanceRootBlockDeviceArgs(
             volume_size=ROOT_DISK_GIB, volume_type="gp3", encrypted=True, kms_key_id=args.key_arn, tags=tags
@@ -176,7 +180,7 @@ class CourseServer(pulumi.ComponentResource):
             instance_type=args.instance_type,
             subnet_id=args.subnet_id,
             vpc_security_group_ids=[self._security_group().id],
-            iam_instance_profile=self._role().profile_name,
+            iam_instance_profile=role.profile_name,
             metadata_options=aws.ec2.InstanceMetadataOptionsArgs(
                 http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
             ),
@@ -184,8 +188,8 @@ class CourseServer(pulumi.ComponentResource):
             user_data=user_data,
             user_data_replace_on_change=True,
             tags=tags,
-            # The disk is attached to one machine at a time.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            # The disk is attached to one machine at a time; and a newer AMI is no reason to end the server of a class.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, ignore_changes=["ami"]),
         )
 
     def _role(self) -> ServerRole:
@@ -196,7 +200,7 @@ class CourseServer(pulumi.ComponentResource):
             bucket_arn=args.bucket_arn,
             key_arn=args.key_arn,
             secret_arn=self.secret_arn,
-            policy_arn=args.launch_policy_arn,
+            policy_arns=args.launch_policy_arns,
             boundary_arn=args.boundary_arn,
             hosted_zone_id=args.hosted_zone_id,
             opts=self._child,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
+from infra.aws.statements import path_of
 from infra.naming import Naming
 
 TRUST = {
@@ -23,6 +25,7 @@ SYSTEMS_MANAGER = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 class ServerRole(pulumi.ComponentResource):
     """A role, and the instance profile that carries it."""
 
+    role_name: pulumi.Output[str]
     profile_name: pulumi.Output[str]
 
     def __init__(
@@ -33,7 +36,7 @@ class ServerRole(pulumi.ComponentResource):
         bucket_arn: pulumi.Input[str],
         key_arn: pulumi.Input[str],
         secret_arn: pulumi.Input[str],
-        policy_arn: pulumi.Input[str],
+        policy_arns: Sequence[pulumi.Input[str]],
         boundary_arn: pulumi.Input[str] | None,
         hosted_zone_id: pulumi.Input[str] | None,
         opts: pulumi.ResourceOptions | None = None,
@@ -43,6 +46,8 @@ class ServerRole(pulumi.ComponentResource):
         role = aws.iam.Role(
             name,
             name=naming.of("server"),
+            # Where the budget's action may deny it launches.
+            path=path_of(naming.course),
             assume_role_policy=json.dumps(TRUST),
             permissions_boundary=boundary_arn,
             tags=naming.tags("server"),
@@ -51,10 +56,11 @@ class ServerRole(pulumi.ComponentResource):
         known = pulumi.Output.all(bucket=bucket_arn, key=key_arn, secret=secret_arn, zone=hosted_zone_id)
         document = known.apply(lambda made: json.dumps(own_policy(**made)))
         aws.iam.RolePolicy(f"{name}-own", name="own", role=role.name, policy=document, opts=child)
-        for part, arn in (("launch", policy_arn), ("shell", SYSTEMS_MANAGER)):
+        launch = {f"launch-{number}": arn for number, arn in enumerate(policy_arns)}
+        for part, arn in (launch | {"shell": SYSTEMS_MANAGER}).items():
             aws.iam.RolePolicyAttachment(f"{name}-{part}", role=role.name, policy_arn=arn, opts=child)
         profile = aws.iam.InstanceProfile(name, name=role.name, role=role.name, tags=naming.tags("server"), opts=child)
-        self.profile_name = profile.name
+        self.role_name, self.profile_name = role.name, profile.name
         self.register_outputs({"profile_name": self.profile_name})
 
 

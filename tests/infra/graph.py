@@ -40,10 +40,7 @@ TEXTS = (
 )
 """Outputs that are texts, wherever a type has them."""
 OUTPUTS: dict[str, dict[str, Any]] = {
-    "aws:ec2/eip:Eip": {"publicIp": "192.0.2.10"},
-    "aws:ebs/volume:Volume": {"id": "vol-0123456789abcdef0"},
     "aws:eks/cluster:Cluster": {"certificateAuthority": {"data": "${Cluster.certificateAuthority}"}},
-    "aws:secretsmanager/secret:Secret": {"arn": f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:made"},
 }
 """Outputs that a program looks into, and so must look like a cloud's."""
 CALLS: dict[str, dict[str, Any]] = {
