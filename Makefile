@@ -52,6 +52,12 @@ SHIM :=
 	@$(UV) pip install --quiet --python .venv/$* --no-deps --editable . $(SHIM)
 	@touch $@
 
+# What tests ask about IAM documents is a program for Node; without npm those tests say what they lack.
+.venv/iam/installed: tests/infra/iam/package-lock.json tests/infra/iam/package.json
+	@mkdir -p .venv/iam && cp $^ .venv/iam
+	@if ! command -v npm >/dev/null; then echo "environment: iam: skipped, there is no npm"; else \
+	  echo "environment: iam ($<)" && npm ci --prefix .venv/iam --silent --no-audit --no-fund && touch $@; fi
+
 # llama.cpp is compiled for any x86-64 of the last ten years, so that it computes the same on all of them; built for the
 # machine itself, its matrix unit (AMX) crashes on quantized types. uv keeps what it compiled by these settings.
 LLAMA_CPP := --config-settings-package llama-cpp-python:cmake.args
@@ -112,7 +118,7 @@ lint: $(SKY)/installed
 
 # The control plane is tested where neither torch nor ray can be imported.
 .PHONY: test-control
-test-control: $(SKY)/installed $(TRAIN)/installed
+test-control: $(SKY)/installed $(TRAIN)/installed .venv/iam/installed
 	$(SKY)/bin/python -m pytest tests/clusterlab tests/infra $(PYTEST)
 
 .PHONY: test-jobs
@@ -148,16 +154,18 @@ check: $(SKY)/installed ## every lab against the rules and SkyPilot's schema
 	@$(SKY)/bin/clusterlab check
 
 .PHONY: docs
-docs: $(SKY)/installed ## write again what is generated: docs/cli.md, tables of the README
+docs: $(SKY)/installed ## write again what is generated: docs/cli.md, docs/identity.md, tables of the README
 	@$(SKY)/bin/python -m clusterlab.reference
+	@$(SKY)/bin/python -m tests.infra.iam.page
 
 .PHONY: docs-fresh
 docs-fresh: $(SKY)/installed
 	@$(SKY)/bin/python -m clusterlab.reference --check
+	@$(SKY)/bin/python -m tests.infra.iam.page --check
 
 .PHONY: golden
-golden: $(SKY)/installed $(BENCH)/installed ## write the golden plans and losses again
-	@UPDATE_GOLDEN=1 $(SKY)/bin/python -m pytest -q tests/clusterlab/test_plan.py
+golden: $(SKY)/installed $(BENCH)/installed ## write the golden plans, stacks and losses again
+	@UPDATE_GOLDEN=1 $(SKY)/bin/python -m pytest -q tests/clusterlab/test_plan.py tests/infra/test_stack.py
 	@UPDATE_GOLDEN=1 $(BENCH)/bin/python -m pytest -q tests/jobs/parallel/test_losses.py
 
 .PHONY: bench

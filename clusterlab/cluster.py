@@ -1,28 +1,66 @@
 """A class, from `clusters/<course>.yaml`: where its machines may be, who takes part, which labs, and what it may cost.
 
+When it is, who teaches and its network are what its infrastructure needs beside.
+
 A lab belongs to the class that its label `course` names. Where that has no file, nobody has said where its machines may
 be, and they may be wherever the catalog has a price.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
-from clusterlab.catalog import Catalog
+from clusterlab.calendar import (
+    Dates,
+    Hours,
+    read_dates,
+    read_day,
+    read_holidays,
+    read_hours,
+    read_time_zone,
+)
+from clusterlab.catalog import LOCAL, Catalog, Kind, Row
+from clusterlab.class_check import check_places, check_provisioned
 from clusterlab.config import Scale
 from clusterlab.cost.money import checked_usd
 from clusterlab.document import Document
 from clusterlab.errors import InputError, Problem
+from clusterlab.google_project import GoogleProject, read_project
 from clusterlab.infra import Infra, within
-from clusterlab.tags import LABEL, LABEL_RULE
+from clusterlab.network_plan import NetworkPlan, read_network
+from clusterlab.roster import Roster, read_emails, read_roster, read_teams, students_of
+from clusterlab.tags import LABEL
 
 FOLDER = Path("clusters")
-COLUMN = "student"
-"""Of a roster's CSV file: who takes part, as a label; other columns do not matter."""
+KEYS = {"course", "infra", "instances", "roster", "teams", "instructors", "labs", "budget_usd"}
+KEYS_OF_PROVISIONING = {"mode", "dates", "time_zone", "hours", "holidays", "network", "server", "file_system", "gcp"}
+
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class Mode(StrEnum):
+    """Where labs run."""
+
+    PER_STUDENT = "per-student"
+    """Each launch has machines of its own."""
+    SHARED = "shared"
+    """All submit to one cluster of the class."""
+
+
+class FileSystem(StrEnum):
+    """What the machines of a class share."""
+
+    EFS = "efs"
+    """By the GB that is in it, in every zone."""
+    LUSTRE = "lustre"
+    """FSx for Lustre: faster, in one zone, by the GB that it could hold."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +72,8 @@ class Assignment:
     """None for that of the lab's file."""
     runs: int
     """How often a student launches it."""
+    due: date | None = None
+    """The last day on which it is handed in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,39 +92,88 @@ class Cluster:
     course: str
     infra: tuple[Infra, ...]
     """Where its machines may be, and nowhere else."""
-    roster: int | tuple[str, ...] | Path | None
-    """How many students, who they are, or the CSV file that says so."""
+    instances: tuple[str, ...]
+    """Machines that it may use, as the cloud calls them; empty for all that the catalog has at its places."""
+    roster: Roster
+    teams: Mapping[str, tuple[str, ...]]
+    instructors: tuple[str, ...]
+    """Who teaches, by e-mail."""
     labs: tuple[Assignment, ...]
     budget: Budget
+    mode: Mode
+    dates: Dates | None
+    time_zone: str | None
+    hours: tuple[Hours, ...]
+    holidays: tuple[Dates, ...]
+    network: NetworkPlan
+    server: bool
+    """Whether the class has an API server of SkyPilot's."""
+    file_system: FileSystem
+    gcp: GoogleProject | None
 
     @classmethod
-    def load(cls, path: Path) -> Cluster:
-        """Read a class.
+    def load(cls, path: Path, *, catalog: Catalog | None = None, to_provision: bool = False) -> Cluster:
+        """Read a class, whose places and machines must be in the catalog, ours where none is given.
+
+        To provision it, more must be said, and the roster's file is read too.
 
         Raises:
             InputError: every fault of the file.
         """
         document = Document.load(path, [])
-        document.refuse_unknown("", {"course", "infra", "roster", "labs", "budget_usd"})
-        cluster = cls(
-            path=path,
-            course=_course(document),
-            infra=read_infra(document, "infra"),
-            roster=_roster(document),
-            labs=tuple(_labs(document)),
-            budget=_budget(document),
-        )
+        document.refuse_unknown("", KEYS | KEYS_OF_PROVISIONING)
+        cluster = cls._read(document)
+        check_places(cluster, document, Catalog.load() if catalog is None else catalog)
+        if to_provision:
+            check_provisioned(cluster, document)
         if document.problems:
             raise InputError(document.problems)
         return cluster
 
+    @classmethod
+    def _read(cls, document: Document) -> Cluster:
+        dates = read_dates(document, "dates")
+        return cls(
+            path=document.path,
+            course=_course(document),
+            infra=read_infra(document, "infra"),
+            instances=_instances(document),
+            roster=read_roster(document, "roster"),
+            teams=read_teams(document, "teams"),
+            instructors=read_emails(document, "instructors"),
+            labs=tuple(_labs(document, dates)),
+            budget=_budget(document),
+            mode=_choice(document, "mode", Mode.PER_STUDENT),
+            dates=dates,
+            time_zone=read_time_zone(document, "time_zone"),
+            hours=read_hours(document, "hours"),
+            holidays=read_holidays(document, "holidays"),
+            network=read_network(document, "network"),
+            server=document.boolean_at("server", default=False),
+            file_system=_choice(document, "file_system", FileSystem.EFS),
+            gcp=read_project(document, "gcp"),
+        )
+
     def offered(self, catalog: Catalog) -> Catalog:
-        """What of the catalog the class may use.
+        """What of the catalog the class may use: at its places, and of machines those that it allows.
 
         Raises:
             InputError: the catalog has nothing at one of its places.
         """
-        return within(catalog, self.infra, path=str(self.path), key="infra")
+        there = within(catalog, self.infra, path=str(self.path), key="infra")
+        return Catalog(rows=tuple(row for row in there.rows if self._allows(row)))
+
+    def _allows(self, row: Row) -> bool:
+        anything = not self.instances or row.cloud == LOCAL or row.kind is not Kind.MACHINE
+        return anything or row.name in self.instances
+
+    def students(self) -> tuple[str, ...]:
+        """Who takes part, as labels.
+
+        Raises:
+            InputError: nobody has said, or the roster's file cannot be read.
+        """
+        return students_of(self.roster, path=str(self.path))
 
     def num_students(self) -> int:
         """How many take part.
@@ -92,12 +181,31 @@ class Cluster:
         Raises:
             InputError: nobody has said, or the roster's file cannot be read.
         """
-        if self.roster is None:
-            message = f"missing; allowed: a number, a list of labels, or a CSV file with the column `{COLUMN}`"
-            raise InputError(Problem(path=str(self.path), key="roster", message=message))
-        if isinstance(self.roster, int):
-            return self.roster
-        return len(self.roster if isinstance(self.roster, tuple) else _read_roster(self.roster))
+        return len(self.students())
+
+    def regions(self, cloud: str) -> tuple[str, ...]:
+        """Where in a cloud its machines may be, in the file's order; of a whole cloud, where the catalog has prices."""
+        found: list[str] = []
+        for each in self.infra:
+            if each.cloud == cloud and each.region is None:
+                found += [row.region for row in Catalog.load().rows if each.holds(row)]
+            elif each.cloud == cloud and each.region is not None:
+                found.append(each.region)
+        return tuple(dict.fromkeys(found))
+
+
+def class_path(course: str, root: Path) -> Path:
+    """The file of a class in the repository at `root`.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = root / FOLDER / f"{course}.yaml"
+    found = {each.stem: each for each in sorted((root / FOLDER).glob("*.yaml")) if "\ncourse:" in each.read_text()}
+    if course not in found:
+        message = f"there is no such class; allowed: {', '.join(found)}"
+        raise InputError(Problem(path=str(path), message=message))
+    return path
 
 
 def offered(catalog: Catalog, course: str | None, root: Path) -> Catalog:
@@ -109,7 +217,7 @@ def offered(catalog: Catalog, course: str | None, root: Path) -> Catalog:
     if course is None or not LABEL.fullmatch(course):
         return catalog
     path = root / FOLDER / f"{course}.yaml"
-    return Cluster.load(path).offered(catalog) if path.is_file() else catalog
+    return Cluster.load(path, catalog=catalog).offered(catalog) if path.is_file() else catalog
 
 
 def _course(document: Document) -> str:
@@ -134,60 +242,34 @@ def read_infra(document: Document, key: str) -> tuple[Infra, ...]:
     return tuple(found)
 
 
-def _roster(document: Document) -> int | tuple[str, ...] | Path | None:
-    given = document.at("roster")
-    if given is None:
-        return None
-    if isinstance(given, str) and given:
-        return document.path.parent / given
-    if isinstance(given, list):
-        students = tuple(map(str, given))
-        for problem in _wrong_students(students):
-            document.complain("roster", problem)
-        return students
-    return document.integer_at("roster")
+def _instances(document: Document) -> tuple[str, ...]:
+    given = document.at("instances")
+    if given is not None and not (isinstance(given, list) and given):
+        document.complain("instances", f"{given!r}; allowed: a list of machines, such as [g6.xlarge], or no such key")
+        return ()
+    return tuple(map(str, given or ()))
 
 
-def _read_roster(path: Path) -> tuple[str, ...]:
-    """The students of a CSV file.
-
-    Raises:
-        InputError: it cannot be read, or somebody's name is no label or stands twice.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            if COLUMN not in (reader.fieldnames or ()):
-                raise InputError(Problem(path=str(path), message=f"lacks the column `{COLUMN}`"))
-            students = tuple(line[COLUMN] or "" for line in reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(Problem(path=str(path), message=f"cannot be read: {error}")) from error
-    wrong = list(_wrong_students(students)) if students else ["has no student; allowed: one a line"]
-    problems = [Problem(path=str(path), key=COLUMN, message=each) for each in wrong]
-    if problems:
-        raise InputError(problems)
-    return students
+def _choice(document: Document, key: str, default: E) -> E:
+    given, kind = document.at(key), type(default)
+    if given is None or given in set(kind):
+        return kind(given or default)
+    document.complain(key, f"{given!r}; allowed: {', '.join(kind)}")
+    return default
 
 
-def _wrong_students(students: tuple[str, ...]) -> Iterator[str]:
-    for student in dict.fromkeys(students):
-        if not LABEL.fullmatch(student):
-            yield f"{student!r} is not a label; {LABEL_RULE}"
-        elif students.count(student) > 1:
-            yield f"{student!r} stands twice; allowed: each once"
-
-
-def _labs(document: Document) -> Iterator[Assignment]:
+def _labs(document: Document, dates: Dates | None) -> Iterator[Assignment]:
     for lab, given in document.mapping_at("labs").items():
         key = f"labs.{lab}"
         if given is not None:
-            document.refuse_unknown(key, {"scale", "runs"})
+            document.refuse_unknown(key, {"scale", "runs", "due"})
         scale = document.at(f"{key}.scale")
         if scale is not None and scale not in set(Scale):
             document.complain(f"{key}.scale", f"{scale!r}; allowed: {', '.join(Scale)}")
             scale = None
         runs = document.integer_at(f"{key}.runs", default=1)
-        yield Assignment(lab=str(lab), scale=scale and Scale(scale), runs=runs)
+        due = read_day(document, f"{key}.due", dates)
+        yield Assignment(lab=str(lab), scale=scale and Scale(scale), runs=runs, due=due)
 
 
 def _budget(document: Document) -> Budget:
@@ -199,7 +281,10 @@ def _usd(document: Document, key: str) -> Decimal | None:
     if document.at(key) is None:
         return None
     try:
-        return checked_usd(document.decimal_at(key), path=str(document.path), key=key)
+        usd = checked_usd(document.decimal_at(key), path=str(document.path), key=key)
     except InputError as error:
         document.problems.extend(error.problems)
         return None
+    if not usd:
+        document.complain(key, f"{usd} lets nobody launch anything; allowed: USD above 0, or no such key")
+    return usd

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
@@ -20,6 +21,8 @@ from clusterlab.offers import big_enough, unbilled
 from clusterlab.tags import LEASE_FORMAT, Tags
 
 HOUR = timedelta(hours=1)
+ROOT_VARIABLE = "CLUSTERLAB_ROOT"
+"""Whose labs and classes count; a server names its own repository, since an upload may bring any along."""
 
 
 def reserve(task: Any, tags: Tags, catalog: Catalog, now: datetime) -> None:
@@ -54,6 +57,11 @@ def reserve(task: Any, tags: Tags, catalog: Catalog, now: datetime) -> None:
                 expires=until,
             )
         )
+
+
+def root_of(task: Any) -> Path:
+    """The repository of a task's lab and class: the one that is named, else the task's workdir."""
+    return Path(os.environ.get(ROOT_VARIABLE) or (task.workdir if isinstance(task.workdir, str) else ".")).expanduser()
 
 
 def high_usd(task: Any, lab: Lab | None, catalog: Catalog, *, lease: timedelta) -> Decimal:
@@ -96,6 +104,6 @@ def _load(task: Any, resources: Any, egress_gb: Decimal) -> Load:
 
 
 def _lab(task: Any, tags: Tags) -> Lab | None:
-    """The lab that the task's label names, where the task's folder has it."""
-    path = Path(task.workdir if isinstance(task.workdir, str) else ".").expanduser() / "labs" / f"{tags.lab}.yaml"
+    """The lab that the task's label names, where its repository has it."""
+    path = root_of(task) / "labs" / f"{tags.lab}.yaml"
     return Lab.load(path) if path.is_file() else None

@@ -24,7 +24,7 @@ from clusterlab.catalog import Catalog, Row
 from clusterlab.cluster import offered
 from clusterlab.config import parse
 from clusterlab.errors import ClusterlabError, InputError, Problem
-from clusterlab.gate import reserve
+from clusterlab.gate import reserve, root_of
 from clusterlab.job import Job
 from clusterlab.lab import SUBMIT
 from clusterlab.lease import granted_lease, parse_lease
@@ -67,6 +67,23 @@ class CoursePolicy(sky.AdminPolicy):  # type: ignore[misc]  # SkyPilot is not ty
         return sky.MutatedUserRequest(user_request.task, user_request.skypilot_config)
 
 
+def student_of(user: Any) -> str:
+    """Who launches: as the variable says, else the user's name made a label.
+
+    Raises:
+        InputError: neither says it.
+    """
+    named = os.environ.get(STUDENT_VARIABLE)
+    if named:
+        return named
+    try:
+        name = user.name if user is not None and user.name else getpass.getuser()
+    except (KeyError, OSError) as error:
+        message = "not set, and this user has no name; allowed: the student's name as a label"
+        raise InputError(Problem(path=STUDENT_VARIABLE, message=message)) from error
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:63].strip("_-")
+
+
 def _apply(request: sky.UserRequest, everything: Catalog, now: datetime) -> None:
     catalog = _offered(request.task, everything)
     problems = list(dict.fromkeys(_problems(request, catalog, now)))
@@ -79,10 +96,9 @@ def _apply(request: sky.UserRequest, everything: Catalog, now: datetime) -> None
 
 
 def _offered(task: sky.Task, catalog: Catalog) -> Catalog:
-    """What of the catalog the task's course may use, by its class's file in the folder that the task brings along."""
+    """What of the catalog the task's course may use, by its class's file: the server's, or that in the workdir."""
     courses = {(resources.labels or {}).get("course") for resources in task.resources}
-    root = Path(task.workdir if isinstance(task.workdir, str) else ".").expanduser()
-    return offered(catalog, courses.pop() if len(courses) == 1 else None, root)
+    return offered(catalog, courses.pop() if len(courses) == 1 else None, root_of(task))
 
 
 def _launches(request: sky.UserRequest) -> bool:
@@ -234,24 +250,11 @@ def _tags(given: dict[str, str], user: Any, now: datetime, *, leased: bool) -> T
     return Tags(
         course=given["course"],
         lab=given["lab"],
-        student=given.get("student") or _student(user),
+        student=given.get("student") or student_of(user),
         team=given.get("team") or os.environ.get(TEAM_VARIABLE) or None,
         run=given.get("run") or secrets.token_hex(6),
         lease_until=given.get("lease-until") or (now + granted_lease()).strftime(LEASE_FORMAT) if leased else None,
     )
-
-
-def _student(user: Any) -> str:
-    """Who launches: as the variable says, else the user's name made a label."""
-    named = os.environ.get(STUDENT_VARIABLE)
-    if named:
-        return named
-    try:
-        name = user.name if user is not None and user.name else getpass.getuser()
-    except (KeyError, OSError) as error:
-        message = "not set, and this user has no name; allowed: the student's name as a label"
-        raise InputError(Problem(path=STUDENT_VARIABLE, message=message)) from error
-    return re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:63].strip("_-")
 
 
 def _usd_per_hour(task: sky.Task, catalog: Catalog) -> Decimal | None:

@@ -1,1 +1,1 @@
-"""What a class stands on in Google Cloud, one component a file."""
+"""Components of Google Cloud, and what its labels may be."""

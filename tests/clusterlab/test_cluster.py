@@ -1,18 +1,30 @@
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
-from clusterlab.catalog import Catalog
-from clusterlab.cluster import FOLDER, Assignment, Budget, Cluster, offered
+from clusterlab.catalog import Catalog, Kind
+from clusterlab.cluster import FOLDER, Assignment, Budget, Cluster, Mode, class_path, offered
 from clusterlab.config import Scale
 from clusterlab.errors import InputError
 from clusterlab.infra import infra_of
 from clusterlab.lab import Lab, lab_paths
+from clusterlab.network_plan import NetworkPlan
 from tests.clusterlab.conftest import CLASS, ROOT, spoil
 
+PROVISIONED = (
+    CLASS
+    + """
+dates: {start: 2026-09-01, end: 2026-12-18}
+instructors: [ana@example.org]
+budget_usd: {course: 100}
+gcp: {project: llm-2026, billing_account: 000000-000000-000000, students: llm@example.org}
+"""
+)
 CLASSES = sorted(path for path in (ROOT / FOLDER).glob("*.yaml") if path.stem != "slurm")
 
 
@@ -30,7 +42,7 @@ def test_classes_were_found() -> None:
 
 @pytest.mark.parametrize("path", CLASSES, ids=lambda path: path.stem)
 def test_each_class_can_be_read_and_the_catalog_has_its_places(path: Path) -> None:
-    assert Cluster.load(path).offered(Catalog.load()).accelerators()
+    assert Cluster.load(path, to_provision=True).offered(Catalog.load()).accelerators()
 
 
 @pytest.mark.parametrize("path", lab_paths(ROOT / "labs"), ids=lambda path: path.stem)
@@ -77,25 +89,6 @@ def test_the_roster_is_not_read_to_know_where_machines_may_be(file: Path) -> Non
     assert offered(Catalog.load(), "llm-2026", file.parents[1]).accelerators()
 
 
-ROSTERS = {
-    "missing": (None, "students.csv: cannot be read: "),
-    "column": ("name\nana\n", "students.csv: lacks the column `student`"),
-    "twice": ("student\nana\nana\n", "students.csv: student: 'ana' stands twice"),
-    "no label": ("student\nAna D\n", "students.csv: student: 'Ana D' is not a label"),
-    "empty": ("student\n", "students.csv: student: has no student; allowed: one a line"),
-}
-
-
-@pytest.mark.parametrize(("text", "message"), ROSTERS.values(), ids=ROSTERS.keys())
-def test_a_broken_roster_is_named(file: Path, text: str | None, message: str) -> None:
-    if text is not None:
-        (file.parent / "students.csv").write_text(text)
-    file.write_text(f"{CLASS}roster: students.csv\n")
-    with pytest.raises(InputError) as error:
-        Cluster.load(file).num_students()
-    assert message in str(error.value)
-
-
 FAULTS = {
     "course": ("course: llm-2026", "course: llm-2025", "course: 'llm-2025'; allowed: llm-2026, as the file is named"),
     "no infra": ("infra: [aws/us-east-1, gcp/us-east1]", "infra: []", "infra: missing; allowed: a list of clouds"),
@@ -113,10 +106,22 @@ FAULTS = {
         "labs.qlora.scale: 'big'; allowed: tiny, small",
     ),
     "runs": ("course:", "labs: {qlora: {runs: few}}\ncourse:", "labs.qlora.runs: 'few'; must be a whole number from 0"),
-    "lab key": ("course:", "labs: {qlora: {run: 1}}\ncourse:", "labs.qlora.run: unknown; allowed: runs, scale"),
+    "lab key": ("course:", "labs: {qlora: {run: 1}}\ncourse:", "labs.qlora.run: unknown; allowed: due, runs, scale"),
     "budget": ("course:", "budget_usd: {course: -1}\ncourse:", "budget_usd.course: -1; allowed: USD from 0"),
     "no budget": ("course:", "budget_usd: {student: much}\ncourse:", "budget_usd.student: 'much'; must be a number"),
     "budgets": ("course:", "budget_usd: {team: 1}\ncourse:", "budget_usd.team: unknown; allowed: course, student"),
+    "budget of 0": ("course:", "budget_usd: {course: 0}\ncourse:", "budget_usd.course: 0 lets nobody launch anything"),
+    "region": ("aws/us-east-1", "aws/us-east-9", "infra: aws/us-east-9: not in the catalog; allowed: aws/us-east-1, "),
+    "machine": ("course:", "instances: [g7.big]\ncourse:", "instances: 'g7.big': not in the catalog at the class's"),
+    "elsewhere": ("course:", "instances: [gpu_1x_h100_pcie]\ncourse:", "instances: 'gpu_1x_h100_pcie': not in the"),
+    "no machine": ("course:", "instances: []\ncourse:", "instances: []; allowed: a list of machines, such as"),
+    "mode": ("course:", "mode: alone\ncourse:", "mode: 'alone'; allowed: per-student, shared"),
+    "server": ("course:", "server: perhaps\ncourse:", "server: 'perhaps'; allowed: true or false"),
+    "due": (
+        "course:",
+        "dates: {start: 2026-09-01, end: 2026-12-18}\nlabs: {qlora: {due: 2027-01-07}}\ncourse:",
+        "labs.qlora.due: 2027-01-07 is outside the class's dates; allowed: 2026-09-01 to 2026-12-18",
+    ),
     "key": ("infra:", "infras: x\ninfra:", "infras: unknown; allowed: budget_usd, course, "),
 }
 
@@ -127,6 +132,115 @@ def test_a_fault_is_named_with_file_and_key(file: Path, old: str, new: str, mess
     with pytest.raises(InputError) as error:
         Cluster.load(file)
     assert f"{file}: {message}" in str(error.value)
+
+
+def test_all_faults_are_found_in_one_reading(file: Path) -> None:
+    wrong = {
+        "course": "llm-2025",
+        "infra": "[aws/us-east-9]",
+        "dates": "{start: 2026-12-18, end: 2026-09-01}",
+        "hours": '["tue 10:00-12:00", "tue 11:00-13:00"]',
+        "time_zone": "Europe/Atlantis",
+        "roster": "[ana, ana]",
+        "instructors": "[ana]",
+        "budget_usd": "{course: 0}",
+        "network": "{cidr: 10.60.0.0/27}",
+        "sever": "true",
+    }
+    file.write_text("".join(f"{key}: {value}\n" for key, value in wrong.items()))
+    with pytest.raises(InputError) as error:
+        Cluster.load(file)
+    keys = {problem.key.partition(".")[0] for problem in error.value.problems}
+    assert keys == wrong.keys()
+
+
+def test_what_the_infrastructure_needs_is_asked_for_only_to_provision(file: Path) -> None:
+    file.write_text(CLASS.replace("aws/us-east-1, gcp/us-east1", "lambda") + "teams: {red: [ana]}\ninstructors: []\n")
+    assert Cluster.load(file).dates is None
+    with pytest.raises(InputError) as error:
+        Cluster.load(file, to_provision=True)
+    keys = [problem.key for problem in error.value.problems]
+    assert keys == ["dates", "instructors", "budget_usd.course", "infra", "roster"]
+
+
+def test_more_instructors_than_a_budget_tells_are_refused(file: Path) -> None:
+    emails = ", ".join(f"a{number}@example.org" for number in range(11))
+    file.write_text(PROVISIONED.replace("[ana@example.org]", f"[{emails}]") + "roster: 2\n")
+    with pytest.raises(InputError, match=r"instructors: 11 addresses; allowed: at most 10"):
+        Cluster.load(file, to_provision=True)
+
+
+def test_google_s_part_needs_a_project(file: Path) -> None:
+    text = PROVISIONED.partition("gcp: {")[0] + "roster: 2\n"
+    file.write_text(text)
+    with pytest.raises(InputError, match=r"llm-2026.yaml: gcp: missing, and the infrastructure needs it; allowed: {"):
+        Cluster.load(file, to_provision=True)
+    file.write_text(text.replace(", gcp/us-east1", ""))
+    assert Cluster.load(file, to_provision=True).gcp is None
+
+
+def test_a_course_that_can_name_no_bucket_is_not_provisioned(file: Path) -> None:
+    file = file.rename(file.with_name("llm_2026.yaml"))
+    file.write_text(PROVISIONED.replace("course: llm-2026", "course: llm_2026") + "roster: 2\n")
+    assert Cluster.load(file)
+    with pytest.raises(InputError, match=r"course: 'llm_2026' names a bucket; allowed: 1 to 20 of a-z"):
+        Cluster.load(file, to_provision=True)
+
+
+def test_a_class_without_a_file_is_refused_with_those_that_have_one(file: Path) -> None:
+    (file.parent / "slurm.yaml").write_text("name: centre\n")
+    assert class_path("llm-2026", file.parents[1]) == file
+    for course in ("llm-2025", "slurm", "../clusters/llm-2026"):
+        with pytest.raises(InputError, match=r"there is no such class; allowed: llm-2026$"):
+            class_path(course, file.parents[1])
+
+
+def test_a_server_that_nobody_could_reach_is_refused(file: Path) -> None:
+    file.write_text(PROVISIONED + "roster: 2\nserver: true\n")
+    with pytest.raises(InputError, match=r"network.https_from: missing, and nobody could reach the server; allowed:"):
+        Cluster.load(file, to_provision=True)
+
+
+def test_a_team_is_made_of_the_roster(file: Path) -> None:
+    file.write_text(PROVISIONED + "roster: [ana, ben]\nteams: {red: [ana, eva]}\n")
+    with pytest.raises(InputError) as error:
+        Cluster.load(file, to_provision=True)
+    assert str(error.value) == f"{file}: teams.red: 'eva' is not in the roster"
+
+
+def test_a_roster_in_a_file_is_read_to_provision(file: Path) -> None:
+    file.write_text(PROVISIONED + "roster: students.csv\n")
+    (file.parent / "students.csv").write_text("student\nana\nana\n")
+    with pytest.raises(InputError, match=r"students.csv: student: 'ana' stands twice"):
+        Cluster.load(file, to_provision=True)
+
+
+def test_a_class_says_when_where_and_how(file: Path) -> None:
+    file.write_text(
+        PROVISIONED
+        + "roster: 2\nmode: shared\nserver: true\nnetwork: {ssh_from: 192.0.2.0/24}\nlabs: {qlora: {due: 2026-10-06}}\n"
+    )
+    cluster = Cluster.load(file, to_provision=True)
+    assert cluster.students() == ("student-01", "student-02")
+    assert (cluster.mode, cluster.server, cluster.labs[0].due) == (Mode.SHARED, True, date(2026, 10, 6))
+    known = (IPv4Network("192.0.2.0/24"),)
+    assert cluster.network == NetworkPlan(ssh_from=known, https_from=known)
+
+
+def test_a_whole_cloud_is_each_region_that_the_catalog_has_prices_in(file: Path) -> None:
+    spoil(file, "aws/us-east-1, gcp/us-east1", "aws/us-west-2, aws, gcp/us-east1")
+    cluster = Cluster.load(file)
+    assert cluster.regions("aws")[0] == "us-west-2"
+    assert sorted(cluster.regions("aws")) == ["eu-central-1", "eu-west-1", "us-east-1", "us-east-2", "us-west-2"]
+    assert (cluster.regions("gcp"), cluster.regions("lambda")) == (("us-east1",), ())
+
+
+def test_a_class_is_offered_the_machines_on_its_list_and_every_disk(file: Path) -> None:
+    file.write_text(CLASS + "instances: [g6.xlarge, n2-standard-2]\n")
+    rows = Cluster.load(file).offered(Catalog.load()).rows
+    machines = {row.name for row in rows if row.kind is Kind.MACHINE}
+    assert machines == {"this machine", "g6.xlarge", "n2-standard-2"}
+    assert {row.kind for row in rows} == set(Kind)
 
 
 def test_a_place_without_a_price_is_named_with_the_file(file: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -39,6 +40,18 @@ def of_ana() -> Budget:
 @pytest.mark.usefixtures("_cap")
 def test_a_launch_reserves_what_it_may_cost_at_most(apply: Apply) -> None:
     apply()
+    assert 0 <= of_ana().held_usd - HIGH < Decimal("0.000001")
+
+
+@pytest.mark.usefixtures("_cap")
+def test_a_server_s_own_repository_says_what_a_lab_takes(
+    apply: Apply, house: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = shutil.copytree(house, tmp_path_factory.mktemp("server") / "repository")
+    sidecar = house / "labs" / "toy.expected.yaml"
+    sidecar.write_text(sidecar.read_text().replace("high: 4", "high: 2"))
+    monkeypatch.setenv("CLUSTERLAB_ROOT", str(own))
+    apply(client=False)
     assert 0 <= of_ana().held_usd - HIGH < Decimal("0.000001")
 
 

@@ -118,6 +118,18 @@ def test_a_task_of_a_course_without_a_class_goes_wherever_there_is_a_price(apply
     assert {(cloud.lower(), region) for cloud, region, _ in found} == {(row.cloud, row.region) for row in offering}
 
 
+def test_a_machine_off_the_class_s_list_is_refused(sky: Any, apply: Apply, house: Path) -> None:
+    spoil(house / "clusters" / "llm-2026.yaml", "course:", "instances: [m5.large, g6.xlarge]\ncourse:")
+    assert places(apply(resources=resources(accelerators="L4"))) == {("AWS", "us-east-1", "L4")}
+    [problem] = refused(sky, apply, resources=resources(accelerators="A10G"))
+    assert problem == "toy: resources.accelerators: A10G:1: not in the course's catalog; allowed: L4:1"
+    named = {"accelerators": None, "cpus": None, "memory": None, "infra": "aws"}
+    assert apply(resources=resources(**named, instance_type="g6.xlarge"))
+    [problem] = refused(sky, apply, resources=resources(**named, instance_type="g5.xlarge"))
+    unknown = "toy: resources.instance_type: 'g5.xlarge' is not in the course's catalog"
+    assert problem == f"{unknown}; allowed: m5.large, g6.xlarge"
+
+
 def test_a_class_that_cannot_be_read_refuses(sky: Any, apply: Apply, house: Path) -> None:
     spoil(house / "clusters" / "llm-2026.yaml", "aws/us-east-1", "moon")
     [problem] = refused(sky, apply)

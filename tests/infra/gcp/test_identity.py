@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra.gcp.identity import Identity, IdentityArgs, account_id, constraint_name
+from tests.infra.conftest import NAMING
+from tests.infra.graph import EchoMocks, Graph, run
+
+ROLE = "gcp:projects/iAMCustomRole:IAMCustomRole"
+POLICY = "gcp:orgpolicy/policy:Policy"
+
+
+class Cloud(EchoMocks):
+    """With a service account's member."""
+
+    def new_resource(self, args: Any) -> tuple[str | None, dict[str, Any]]:
+        name, made = super().new_resource(args)
+        if args.typ == "gcp:serviceaccount/account:Account":
+            made["member"] = "serviceAccount:node"
+        return name, made
+
+
+def identity(organization: str | None = None, instance_types: tuple[str, ...] = ("g2-standard-4",)) -> Graph:
+    args = IdentityArgs(
+        naming=NAMING,
+        project="llm",
+        regions=("us-east1",),
+        instance_types=instance_types,
+        students=("user:ana@example.org",),
+        instructors=("user:eva@example.org",),
+        bucket_name="llm-runs",
+        organization=organization,
+    )
+
+    def program() -> None:
+        Identity("identity", args)
+
+    return run(program, answers=Cloud())
+
+
+def granted(graph: Graph) -> set[tuple[str, str]]:
+    members = graph.of("gcp:projects/iAMMember:IAMMember")
+    return {(each.inputs["member"], each.inputs["role"]) for each in members}
+
+
+def test_a_student_launches_and_changes_no_network_no_rule_and_no_right() -> None:
+    permissions = {each.name: each.inputs["permissions"] for each in identity().of(ROLE)}["identity-student"]
+    assert "compute.instances.create" in permissions
+    writes = {each for each in permissions if each.split(".")[-1] in {"create", "delete", "update", "setIamPolicy"}}
+    assert writes == {"compute.disks.create", "compute.instances.create", "compute.instances.delete"}
+    assert ("user:ana@example.org", "${IAMCustomRole.identity-student.name}") in granted(identity())
+
+
+def test_an_instructor_looks_and_a_node_ends_only_machines() -> None:
+    graph = identity()
+    assert {role for member, role in granted(graph) if member == "user:eva@example.org"} == {
+        "roles/compute.viewer",
+        "roles/logging.viewer",
+        "roles/monitoring.viewer",
+    }
+    node = {each.name: each.inputs["permissions"] for each in graph.of(ROLE)}["identity-node"]
+    assert node == ["compute.instances.delete", "compute.instances.get"]
+
+
+def test_nobody_is_given_the_rights_of_an_owner_or_editor() -> None:
+    assert not {role for _, role in granted(identity())} & {"roles/owner", "roles/editor"}
+
+
+def test_where_and_which_machines_is_the_organization_s_to_say() -> None:
+    graph = identity(organization="42")
+    specs = {each.inputs["name"].rpartition("/")[2]: each.inputs["spec"]["rules"] for each in graph.of(POLICY)}
+    assert specs["gcp.resourceLocations"] == [{"values": {"allowedValues": ["in:us-east1-locations"]}}]
+    assert specs["custom.clusterlabLlm2026"] == [{"enforce": "TRUE"}]
+    constraint = graph.one("gcp:orgpolicy/customConstraint:CustomConstraint").inputs
+    assert constraint["condition"] == "resource.machineType.endsWith('/g2-standard-4')"
+    assert constraint["parent"] == "organizations/42"
+
+
+def test_without_an_organization_or_a_list_of_types_nothing_is_limited() -> None:
+    assert identity().of(POLICY) == ()
+    named = [each.inputs["name"] for each in identity("42", ()).of(POLICY)]
+    assert not any("custom." in name for name in named)
+
+
+@pytest.mark.parametrize("name", ["clusterlab-llm-2026-node", "clusterlab-large-language-models-2026-node"])
+def test_a_service_account_s_id_is_short_enough(name: str) -> None:
+    found = account_id(name)
+    assert 6 <= len(found) <= 30
+    assert found.startswith("clusterlab-")
+    assert found.endswith("-node")
+
+
+def test_two_courses_have_two_constraints() -> None:
+    assert constraint_name("llm-2026") != constraint_name("llm-2027")
