@@ -61,8 +61,9 @@ def stack_price(resources: Sequence[PolicyResource], terms: Terms) -> Iterator[t
 
 
 def _region(resource: Resource, asked: Machines, terms: Terms) -> str:
-    """Where a machine is: by itself, by its zone, else where the class is."""
+    """Where a machine is: by itself, by its zone, by its provider, else where the class is at home."""
     props: Mapping[str, Any] = resource.props
     zone = str(props.get("availabilityZone") or props.get("zone") or "")
     by_zone = zone[:-1] if asked.cloud == "aws" else zone.rpartition("-")[0]
-    return str(props.get("region") or by_zone or terms.get("regions", {}).get(asked.cloud, ""))
+    by_provider = resource.provider.props.get("region") if resource.provider else None
+    return str(props.get("region") or by_zone or by_provider or terms.get("regions", {}).get(asked.cloud, ""))

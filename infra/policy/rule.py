@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from pulumi_policy import (
     EnforcementLevel,
     PolicyConfigSchema,
+    PolicyProviderResource,
     PolicyResource,
     ReportViolation,
     ResourceValidationArgs,
@@ -29,6 +30,8 @@ class Resource(Protocol):
     """Inputs, by Pulumi's names: `cidrBlocks`."""
     urn: str
     name: str
+    provider: PolicyProviderResource | None
+    """What makes it, such as AWS in one region; None where the engine does not say."""
 
 
 Terms = Mapping[str, Any]

@@ -39,7 +39,7 @@ def test_price_is_of_its_region() -> None:
 
 
 def test_node_group_costs_what_it_wants_now() -> None:
-    group = {"instanceTypes": ["g6.xlarge"], "scalingConfig": {"desiredSize": 2.0, "maxSize": 8}}
+    group: dict[str, Any] = {"instanceTypes": ["g6.xlarge"], "scalingConfig": {"desiredSize": 2.0, "maxSize": 8}}
     assert priced(NODE_GROUP, **group) == Rate(usd=Decimal("1.6096"), what="2 x g6.xlarge")
 
 

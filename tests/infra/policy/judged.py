@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pulumi
 from google.protobuf import struct_pb2
 from pulumi.runtime import mocks
 from pulumi.runtime.proto import analyzer_pb2, resource_pb2
@@ -17,8 +16,7 @@ from pulumi_policy import EnforcementLevel
 from pulumi_policy.policy import _PolicyAnalyzerServicer
 
 from infra.policy.pack import NAME, policies
-
-STACK = "pulumi:pulumi:Stack"
+from tests.infra.graph import STACK, EchoMocks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,38 +27,35 @@ class Violation:
     urn: str
 
 
-class Echo(pulumi.runtime.Mocks):
-    """A cloud that makes what it is asked to, and knows nothing else."""
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        return f"{args.name}-id", dict(args.inputs)
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
-        raise AssertionError(f"{args.token}: not expected")
-
-
 class Monitor(mocks.MockMonitor):
-    """Keeps each request as it was sent."""
+    """Keeps each request as it was sent, with which input is of what: a bucket's encryption is by that."""
 
     def __init__(self, made: mocks.Mocks) -> None:
         super().__init__(made)
         self.requests: dict[str, resource_pb2.RegisterResourceRequest] = {}
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (gRPC's name)
-        answer = super().RegisterResource(request)
+        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         self.requests[answer.urn] = request
         return answer
 
 
 def judge(program: Callable[[], object], agreed: Mapping[str, Mapping[str, Any]]) -> list[Violation]:
     """Run a program, and ask every rule of every resource and of the stack."""
-    made = Echo()
+    made = EchoMocks()
     monitor = Monitor(made)
     mocks.set_mocks(made, project="clusterlab", stack="llm-2026", monitor=monitor)
-    set_root_resource(None)
+    set_root_resource(None)  # type: ignore[arg-type]
     SETTINGS.rpc_manager.clear()
     SETTINGS.outputs.clear()
-    _sync_await(run_in_stack(program))
+
+    def ran() -> None:
+        program()
+
+    try:
+        _sync_await(run_in_stack(ran))
+    finally:
+        set_root_resource(None)  # type: ignore[arg-type]
     return judge_requests(monitor.requests, agreed)
 
 
@@ -68,14 +63,16 @@ def judge_requests(
     requests: Mapping[str, resource_pb2.RegisterResourceRequest], agreed: Mapping[str, Mapping[str, Any]]
 ) -> list[Violation]:
     """Ask every rule of each request, by URN, and of all of them together."""
-    server = _PolicyAnalyzerServicer(NAME, "0.1.0", policies(), EnforcementLevel.ADVISORY)
+    server: Any = _PolicyAnalyzerServicer(NAME, "0.1.0", policies(), EnforcementLevel.ADVISORY)
     server.Configure(_configuration(agreed), None)
     made = {urn: each for urn, each in requests.items() if each.type != STACK}
     found = []
     for urn, each in made.items():
-        asked = analyzer_pb2.AnalyzeRequest(type=each.type, properties=each.object, urn=urn, name=each.name)
+        asked = analyzer_pb2.AnalyzeRequest(
+            type=each.type, properties=each.object, urn=urn, name=each.name, provider=_provider(each, requests)
+        )
         found += list(server.Analyze(asked, None).diagnostics)
-    resources = [_of_stack(urn, each) for urn, each in made.items()]
+    resources = [_of_stack(urn, each, requests) for urn, each in made.items()]
     found += list(server.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=resources), None).diagnostics)
     return [
         Violation(
@@ -88,7 +85,22 @@ def judge_requests(
     ]
 
 
-def _of_stack(urn: str, each: resource_pb2.RegisterResourceRequest) -> analyzer_pb2.AnalyzerResource:
+def _provider(
+    each: resource_pb2.RegisterResourceRequest, requests: Mapping[str, resource_pb2.RegisterResourceRequest]
+) -> analyzer_pb2.AnalyzerProviderResource | None:
+    """What the engine looks up by the URN before the last `::`, which is an id."""
+    urn = each.provider.rpartition("::")[0]
+    found = requests.get(urn)
+    if found is None:
+        return None
+    return analyzer_pb2.AnalyzerProviderResource(type=found.type, properties=found.object, urn=urn, name=found.name)
+
+
+def _of_stack(
+    urn: str,
+    each: resource_pb2.RegisterResourceRequest,
+    requests: Mapping[str, resource_pb2.RegisterResourceRequest],
+) -> analyzer_pb2.AnalyzerResource:
     made = analyzer_pb2.AnalyzerResource(
         type=each.type,
         properties=each.object,
@@ -96,6 +108,7 @@ def _of_stack(urn: str, each: resource_pb2.RegisterResourceRequest) -> analyzer_
         name=each.name,
         parent=each.parent,
         dependencies=each.dependencies,
+        provider=_provider(each, requests),
     )
     for key, named in each.propertyDependencies.items():
         made.propertyDependencies[key].urns.extend(named.urns)
