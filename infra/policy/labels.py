@@ -15,8 +15,8 @@ from clusterlab.tags import LABEL, LABEL_RULE
 from infra.policy.rule import Resource, Terms, mappings
 
 COST_TAGS = ("course", "lab", LEASE_TAG)
-KEYS = {"aws": "tags", "gcp": "labels"}
-"""What a cloud calls them."""
+KEYS = {"aws": {"tags": "tags"}, "gcp": {"user_labels": "userLabels", "labels": "labels"}}
+"""What a cloud calls them, as a property of Python's and as an input; the first that a type has."""
 TAGGED_BY_TEMPLATE = ("instance", "volume")
 """What a launch template makes, which has no other tags than the template gives it."""
 
@@ -50,22 +50,24 @@ def lease(resource: Resource, terms: Terms) -> Iterator[str]:
 
 
 @functools.cache
-def taggable(kind: str) -> bool:
-    """Whether a type of AWS or Google Cloud has tags, or labels, by the provider's own package."""
+def tags_key(kind: str) -> str | None:
+    """The input in which a type of AWS or Google Cloud has its tags, by the provider's package; None of one without."""
     package, _, rest = kind.partition(":")
     module, _, name = rest.rpartition(":")
     if package not in KEYS or not module:
-        return False
+        return None
     folder = module.partition("/")[0]
     found = importlib.import_module(f"pulumi_{package}.{folder}{'_' if keyword.iskeyword(folder) else ''}")
-    return hasattr(getattr(found, name, None), KEYS[package])
+    made = getattr(found, name, None)
+    return next((key for attribute, key in KEYS[package].items() if hasattr(made, attribute)), None)
 
 
 def _tags(resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Each set of tags that a resource must have: its own, and those of what it makes."""
     props = resource.props
-    if taggable(resource.resource_type):
-        yield "", _as_mapping(props.get(KEYS[resource.resource_type.partition(":")[0]]))
+    key = tags_key(resource.resource_type)
+    if key:
+        yield "", _as_mapping(props.get(key))
     if resource.resource_type == LAUNCH_TEMPLATE:
         given = {each.get("resourceType"): each.get("tags") for each in mappings(props.get("tagSpecifications"))}
         for kind in TAGGED_BY_TEMPLATE:

@@ -96,6 +96,12 @@ def google(**changed: Any) -> Any:
     return gcp.storage.Bucket("google", **settings | changed)
 
 
+def channel(**changed: Any) -> Any:
+    """What Google Monitoring calls `labels` is where the mail goes."""
+    settings: dict[str, Any] = {"labels": {"email_address": "a@example.org"}, "user_labels": TAGS}
+    return gcp.monitoring.NotificationChannel("mail", type="email", **settings | changed)
+
+
 def firewall(**changed: Any) -> Any:
     settings: dict[str, Any] = {"source_ranges": ["203.0.113.9/32"], "allows": [{"protocol": "tcp", "ports": ["22"]}]}
     return gcp.compute.Firewall("google-ssh", network="n", **settings | changed)
@@ -120,6 +126,7 @@ def good() -> None:
     ingress_rule()
     class_rule()
     google()
+    channel()
     firewall()
     aws.ebs.Volume("data", availability_zone="us-east-1a", encrypted=True, type="gp3", size=10, tags=TAGS)
     aws.efs.FileSystem("shared", encrypted=True, tags=TAGS)
