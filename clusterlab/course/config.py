@@ -11,9 +11,9 @@ ADMIN_POLICY = "clusterlab.policy.CoursePolicy"
 CLOUDS = ("aws", "gcp")
 OF_A_LAUNCH = frozenset({"Name", "lab", "student", "team", "run", "lease-until"})
 """Tags that a launch has of its own: the class's must not stand on a student's machine."""
-ENCRYPTED = {"aws": {"disk_encrypted": True}}
-"""What a class always has; it is no export, since there is no choice."""
-TEXTS = {"aws": ("vpc_name", "remote_identity", "security_group_name"), "gcp": ("vpc_name", "remote_identity")}
+ALWAYS = {"aws": {"disk_encrypted": True}, "gcp": {"remote_identity": "SERVICE_ACCOUNT"}}
+"""What is no export, since there is no choice: SkyPilot 0.14.1 takes no service account of Google's by name."""
+TEXTS = {"aws": ("vpc_name", "remote_identity", "security_group_name"), "gcp": ("vpc_name",)}
 """Keys of SkyPilot that a stack exports as `<cloud>_<key>`."""
 
 
@@ -27,7 +27,7 @@ def skypilot_config(exports: Mapping[str, Any]) -> dict[str, Any]:
     config: dict[str, Any] = {"admin_policy": ADMIN_POLICY}
     for cloud in CLOUDS:
         if any(name.startswith(f"{cloud}_") for name in exports):
-            config[cloud] = _texts(cloud, exports, problems) | ENCRYPTED.get(cloud, {})
+            config[cloud] = _texts(cloud, exports, problems) | ALWAYS[cloud]
             labels = _labels(cloud, exports, problems)
             if labels:
                 config[cloud]["labels"] = labels

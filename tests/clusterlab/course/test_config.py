@@ -23,7 +23,7 @@ AWS = {
 }
 GCP = {
     "gcp_vpc_name": "clusterlab-llm-2026",
-    "gcp_remote_identity": "SERVICE_ACCOUNT",
+    "gcp_remote_identity": "clusterlab-llm-2026-node@llm-2026-example.iam.gserviceaccount.com",
     "gcp_labels": {"course": "llm-2026"},
 }
 DUMP = "import json, sys; from sky.utils import schemas; json.dump(schemas.get_config_schema(), sys.stdout)"
@@ -31,8 +31,12 @@ DUMP = "import json, sys; from sky.utils import schemas; json.dump(schemas.get_c
 
 @pytest.fixture(scope="module")
 def schema(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return config_schema(tmp_path_factory.mktemp("sky"))
+
+
+def config_schema(home: Path) -> Any:
     """SkyPilot's own, of the package that is installed."""
-    environment = skypilot.environment(tmp_path_factory.mktemp("sky"))
+    environment = skypilot.environment(home)
     done = subprocess.run([sys.executable, "-c", DUMP], env=environment, check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
 
@@ -67,13 +71,13 @@ def test_a_student_s_machine_does_not_get_the_lease_of_the_class() -> None:
 
 def test_every_fault_is_told_in_one_go() -> None:
     with pytest.raises(InputError) as caught:
-        skypilot_config({"aws_vpc_name": "", "aws_remote_identity": 3, "aws_labels": ["course"], "gcp_vpc_name": "x"})
+        skypilot_config({"aws_vpc_name": "", "aws_remote_identity": 3, "aws_labels": ["course"], "gcp_region": "x"})
     assert [problem.key for problem in caught.value.problems] == [
         "aws_vpc_name",
         "aws_remote_identity",
         "aws_security_group_name",
         "aws_labels",
-        "gcp_remote_identity",
+        "gcp_vpc_name",
     ]
 
 
