@@ -27,6 +27,23 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="The class's file, su
 Install = Annotated[bool, typer.Option("--install", help="Install Pulumi's CLI in .cache/pulumi/ where it is missing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
+FromOutputs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|-",
+        help="What `pulumi stack output --json` printed, or - for stdin; the stack is asked where it is not given.",
+        show_default=False,
+    ),
+]
+Write = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Put it into a configuration of SkyPilot's, such as .sky.yaml; printed where it is not given.",
+        show_default=False,
+    ),
+]
+
 course = typer.Typer(
     name="class",
     help="Provision a class's infrastructure by Pulumi, and make SkyPilot's configuration of it.",
@@ -38,22 +55,8 @@ course = typer.Typer(
 @course.command()
 def config(
     file: File,
-    outputs: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|-",
-            help="What `pulumi stack output --json` printed, or - for stdin; the stack is asked where it is not given.",
-            show_default=False,
-        ),
-    ] = None,
-    write: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="Put it into a configuration of SkyPilot's, such as .sky.yaml; printed where it is not given.",
-            show_default=False,
-        ),
-    ] = None,
+    outputs: FromOutputs = None,
+    write: Write = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite other values at the same keys.")] = False,
     json: Json = False,
 ) -> None:
@@ -111,18 +114,11 @@ def up(
 
     Exits with 1 where the account has of the class what the state does not know, which a killed update left.
     """
-    from clusterlab.course.provision import of_the_stack
-
     made, _ = _provision(file, [], install=install)
     console = terminal()
     state = made.state()
-    if state.pending:
-        _show_pending(console, state.pending)
-    lost = of_the_stack(made.orphans(state.known))
-    _show_orphans(console, lost)
-    if lost and not leave_orphans:
-        console.print(_next_steps(made.cluster.course, made.cluster.path), highlight=False, soft_wrap=True)
-        raise typer.Exit(ClusterlabError.exit_code)
+    _show_pending(console, state.pending)
+    _refuse_orphans(made, console, state.known, leave=leave_orphans)
     _previewed(made, json=False)
     _agree(yes, "provision it")
     if state.pending:
@@ -147,8 +143,7 @@ def down(file: File, yes: Yes = False, install: Install = False) -> None:
     made, _ = _provision(file, [], install=install)
     console = terminal()
     state = made.state()
-    if state.pending:
-        _show_pending(console, state.pending)
+    _show_pending(console, state.pending)
     lost = made.orphans(state.known)
     _show_orphans(console, lost)
     _agree(yes, f"end the class: {len(state.known)} ids in the state, {len(lost)} beside it")
@@ -271,8 +266,9 @@ def _look_again(made: Provision, console: Console) -> None:
 def _show_pending(console: Console, pending: tuple[str, ...]) -> None:
     for each in pending:
         console.print(f"cut off: {each}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-    told = "an update was killed; Pulumi's state forgets these, and what they made is looked for by its tags"
-    console.print(told, highlight=False, soft_wrap=True)
+    if pending:
+        told = "an update was killed; Pulumi's state forgets these, and what they made is looked for by its tags"
+        console.print(told, highlight=False, soft_wrap=True)
 
 
 def _show_orphans(console: Console, found: list[Orphan]) -> None:
@@ -282,6 +278,19 @@ def _show_orphans(console: Console, found: list[Orphan]) -> None:
         console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
 
 
-def _next_steps(name: str, file: Path) -> str:
-    reap = f"`clusterlab reap --course {name} --keep keep.json --ended --yes`"
-    return f"nothing was changed; `clusterlab class down {file}` or {reap} ends them, --leave-orphans goes on"
+def _refuse_orphans(made: Provision, console: Console, known: tuple[str, ...], *, leave: bool) -> None:
+    """Show what the state does not know, and go no further unless somebody said so.
+
+    Raises:
+        typer.Exit: there is something.
+    """
+    from clusterlab.course.provision import of_the_stack
+
+    lost = of_the_stack(made.orphans(known))
+    _show_orphans(console, lost)
+    if lost and not leave:
+        name, file = made.cluster.course, made.cluster.path
+        reap = f"`clusterlab reap --course {name} --keep keep.json --ended --yes`"
+        told = f"nothing was changed; `clusterlab class down {file}` or {reap} ends them, --leave-orphans goes on"
+        console.print(told, highlight=False, soft_wrap=True)
+        raise typer.Exit(ClusterlabError.exit_code)

@@ -11,7 +11,7 @@ ADMIN_POLICY = "clusterlab.policy.CoursePolicy"
 CLOUDS = ("aws", "gcp")
 OF_A_LAUNCH = frozenset({"Name", "lab", "student", "team", "run", "lease-until"})
 """Tags that a launch has of its own: the class's must not stand on a student's machine."""
-ALWAYS = {"aws": {"disk_encrypted": True}, "gcp": {"remote_identity": "SERVICE_ACCOUNT"}}
+ALWAYS: dict[str, dict[str, Any]] = {"aws": {"disk_encrypted": True}, "gcp": {"remote_identity": "SERVICE_ACCOUNT"}}
 """What is no export, since there is no choice: SkyPilot 0.14.1 takes no service account of Google's by name."""
 TEXTS = {"aws": ("vpc_name", "remote_identity", "security_group_name"), "gcp": ("vpc_name",)}
 """Keys of SkyPilot that a stack exports as `<cloud>_<key>`."""

@@ -21,6 +21,10 @@ from clusterlab.errors import EXIT_INTERRUPTED
 from clusterlab.reaper.cloud import Cloud
 from tests.infra.automation.conftest import COURSE, HERE, ROOT, TAGS, THERE, Engine, machine, network
 
+SCRIPT = (
+    "from clusterlab.course import command; from clusterlab.cli import app; "
+    "from tests.infra.automation.conftest import two_regions; command._cloud = two_regions; app()"
+)
 GPUS = [machine(f"gpu-{number}") for number in range(7)]
 
 
@@ -174,13 +178,9 @@ def test_ctrl_c_ends_what_is_under_way_and_no_more(engine: Engine) -> None:
     """The whole command as a process of its own, so that the signal is a real one."""
     engine.plan(*GPUS[:5])
     engine.fault("slow")
-    script = (
-        "import sys; from clusterlab.course import command; from clusterlab.cli import app; "
-        "from tests.infra.automation.conftest import two_regions; command._cloud = two_regions; app()"
-    )
     lines = []
     with subprocess.Popen(
-        [sys.executable, "-c", script, "class", "up", str(engine.file), "--yes"],
+        [sys.executable, "-c", SCRIPT, "class", "up", str(engine.file), "--yes"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
