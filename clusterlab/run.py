@@ -108,7 +108,7 @@ class Run:
         path = folder / RECORD
         try:
             return cls.of(json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise InputError(Problem(path=str(path), message=f"not a run record: {error}")) from error
 
     @classmethod
@@ -210,13 +210,14 @@ def write_atomically(path: Path, text: str) -> None:
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with partial.open("w") as file:
+        with partial.open("w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clusterlab.course.grade.command import grade
 from clusterlab.errors import ClusterlabError, InputError, MissingError, Problem
 from clusterlab.terminal import Json, print_json, terminal
 
@@ -46,7 +47,7 @@ Write = Annotated[
 
 course = typer.Typer(
     name="class",
-    help="Provision a class's infrastructure by Pulumi, and make SkyPilot's configuration of it.",
+    help="Provision a class's infrastructure by Pulumi, make SkyPilot's configuration of it, and grade its runs.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -161,6 +162,9 @@ def down(file: File, yes: Yes = False, install: Install = False) -> None:
         raise typer.Exit(ClusterlabError.exit_code)
     blind = "" if not made.cluster.regions("gcp") else "; Google Cloud was not looked through"
     console.print(f"nothing of class {made.cluster.course} is left in AWS{blind}", highlight=False, soft_wrap=True)
+
+
+course.command()(grade)
 
 
 def _provision(

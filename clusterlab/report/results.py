@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from rich.text import Text
 from clusterlab.errors import InputError, Problem
 from clusterlab.lab import Expectation, Lab
 from clusterlab.plan import dollars
+from clusterlab.report.record_check import checked
 from clusterlab.run import RECORD, Run, Status
 
 WIDE = 100
@@ -110,19 +111,24 @@ class Entry:
             "metrics": {name: _finite(value) for name, value in self.run.metrics.items()},
             "pictures": self.pictures,
             "texts": self.texts,
-            "failing": [_result_json(result) for result in self.failing],
+            "failing": [result_json(result) for result in self.failing],
             "note": self.note or None,
         }
 
 
 def read_runs(runs: Path, root: Path) -> tuple[list[Entry], list[Problem]]:
     """Every run below a folder, by lab, student and start, and the records that cannot be read."""
+    return read_records(sorted(runs.rglob(RECORD)), root)
+
+
+def read_records(paths: Iterable[Path], root: Path) -> tuple[list[Entry], list[Problem]]:
+    """The runs of these records, by lab, student and start, and those that cannot be read."""
     entries: list[Entry] = []
     problems: list[Problem] = []
     labs: dict[str, Lab | str] = {}
-    for path in sorted(runs.rglob(RECORD)):
+    for path in paths:
         try:
-            run = _checked(Run.load(path.parent), path)
+            run = checked(Run.load(path.parent), path)
         except InputError as error:
             problems += error.problems
             continue
@@ -213,6 +219,18 @@ def cost(run: Run) -> str:
     return dollars(None if run.cost_usd is None else Decimal(run.cost_usd))
 
 
+def result_json(result: Result) -> dict[str, Any]:
+    """As JSON values; None where there is no bound or no value."""
+    wanted, value = result.expectation, result.value
+    return {
+        "metric": result.metric,
+        "value": None if value is None else _finite(value),
+        "low": wanted and wanted.low,
+        "high": wanted and wanted.high,
+        "source": wanted and wanted.source,
+    }
+
+
 def _table(title: str, entries: Iterable[Entry], *, wide: bool) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("run", overflow="fold")
@@ -241,33 +259,6 @@ def _lab(path: Path, root: Path) -> Lab | str:
         return Lab.load(path)
     except InputError:
         return f"{shown} cannot be read; `clusterlab check {shown}` says why"
-
-
-def _checked(run: Run, path: Path) -> Run:
-    """A record whose values are of the kinds that the report counts on."""
-    mappings = all(isinstance(value, dict) for value in (run.metrics, run.tags, run.asked.config))
-    numbers = mappings and all(isinstance(value, int | float) for value in (*run.metrics.values(), run.seconds or 0))
-    if not (numbers and isinstance(run.started, str) and _is_decimal(run.cost_usd or "0")):
-        raise InputError(Problem(path=str(path), message="not a run record: a value is of the wrong kind"))
-    return run
-
-
-def _is_decimal(text: object) -> bool:
-    try:
-        return isinstance(text, str) and Decimal(text).is_finite()
-    except InvalidOperation:
-        return False
-
-
-def _result_json(result: Result) -> dict[str, Any]:
-    wanted, value = result.expectation, result.value
-    return {
-        "metric": result.metric,
-        "value": None if value is None else _finite(value),
-        "low": wanted and wanted.low,
-        "high": wanted and wanted.high,
-        "source": wanted and wanted.source,
-    }
 
 
 def _finite(value: float) -> float | str:
