@@ -90,7 +90,7 @@ def on_aws(course: Course) -> dict[str, Any]:
     if course.cluster.server:
         exports |= _server(home, storage, identity)
     if course.cluster.mode is Mode.SHARED:
-        exports |= _class_cluster(home, storage, registry, identity)
+        exports |= _class_cluster(home, storage, registry)
     return exports
 
 
@@ -184,8 +184,7 @@ def _server(home: _Home, storage: Storage, identity: Identity) -> dict[str, Any]
         bucket_name=storage.bucket_name,
         bucket_arn=storage.bucket_arn,
         key_arn=storage.key_arn,
-        launch_policy_arn=identity.launch_policy_arns[0],
-        boundary_arn=identity.boundary_arn,
+        launch_policy_arn=identity.server_policy_arn,
         skypilot=_skypilot(network, identity),
         regions=course.cluster.regions("aws"),
         budget_usd=course.limit_usd,
@@ -203,7 +202,7 @@ def _server(home: _Home, storage: Storage, identity: Identity) -> dict[str, Any]
     }
 
 
-def _class_cluster(home: _Home, storage: Storage, registry: Registry, identity: Identity) -> dict[str, Any]:
+def _class_cluster(home: _Home, storage: Storage, registry: Registry) -> dict[str, Any]:
     course, network = home.course, home.network
     # Of the lock that it is built from: a tag that was pushed stays what it is.
     tag = sha256(LOCK.read_bytes()).hexdigest()[:12]
@@ -216,7 +215,6 @@ def _class_cluster(home: _Home, storage: Storage, registry: Registry, identity: 
         key_arn=storage.key_arn,
         gpu_instance_types=course.gpu_instance_types("aws"),
         image=image,
-        boundary_arn=identity.boundary_arn,
     )
     cluster = ClassCluster("cluster", args, home.opts)
     return {
