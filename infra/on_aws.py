@@ -193,7 +193,7 @@ def _server(home: _Home, storage: Storage, identity: Identity) -> CourseServer:
         bucket_name=storage.bucket_name,
         bucket_arn=storage.bucket_arn,
         key_arn=storage.key_arn,
-        launch_policy_arns=identity.launch_policy_arns,
+        launch_policy_arn=identity.server_policy_arn,
         skypilot=_skypilot(network, identity),
         regions=course.cluster.regions("aws"),
         budget_usd=course.limit_usd,
