@@ -208,7 +208,7 @@ def _server(home: _Home, storage: Storage, identity: Identity) -> CourseServer:
 def _class_cluster(home: _Home, storage: Storage, registry: Registry) -> dict[str, Any]:
     course, network = home.course, home.network
     # Of the lock that it is built from: a tag that was pushed stays what it is.
-    tag = sha256(LOCK.read_bytes()).hexdigest()[:12]
+    tag = sha256(LOCK.read_bytes()).hexdigest()[:16]
     image = pulumi.Output.concat(registry.repository_urls[RAY_IMAGE], ":", tag)
     args = ClassClusterArgs(
         naming=course.naming,
