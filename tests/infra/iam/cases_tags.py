@@ -125,13 +125,9 @@ RETAGS = (
         "DenyRetagLeaseUntil",
         "the guard denies whatever is attached",
     ),
-    denied(
-        "course server",
-        "lengthens the lease",
-        retag({"lease-until": LATER}),
-        "DenyRetagLeaseUntil",
-        "only an instructor does",
-    ),
+    cannot("course server", "lengthens the lease", retag({"lease-until": LATER}), "only an instructor does"),
+    cannot("course server", "adds a team", retag({"team": "blue"}), "that the launch had not"),
+    may("course server", "names a disk", retag({"Name": "mine"}, BENS, kind="volume"), "a name costs nothing"),
     may(
         "course server",
         "marks the head of the cluster",
