@@ -17,7 +17,7 @@ DOCKERFILES = sorted(IMAGES.glob("*.Dockerfile"))
 ELSEWHERE = re.compile(r"(?<![\w/])/(opt|usr/share/sbom)\b")
 """Where a build stage writes."""
 
-OURS = ("MAKE", "MFLAGS", "PYTHON", "UV_", "VIRTUAL_ENV")
+OURS = ("MAKE", "MFLAGS", "PYTHON", "UV_FIND_LINKS", "UV_PYTHON", "VIRTUAL_ENV")
 """Variables of whoever runs the tests that an image's build has not; how packages are reached it keeps."""
 
 
