@@ -16,7 +16,7 @@ FROM base AS build
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /build
 COPY images/build.lock images/
-RUN python3 -m venv /opt/build && /opt/build/bin/pip install --no-cache-dir --requirement images/build.lock
+RUN python3 -m venv /opt/build && /opt/build/bin/pip install --no-cache-dir --no-compile --requirement images/build.lock
 COPY images/install.sh images/train.lock images/
 RUN --mount=type=cache,target=/root/.cache/uv \
     environment=/opt/clusterlab/train-$(sha256sum images/train.lock | cut -c1-12) \
