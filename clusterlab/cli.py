@@ -16,6 +16,7 @@ from clusterlab.bill.command import bill
 from clusterlab.config import Scale
 from clusterlab.cost.catalog_command import catalog
 from clusterlab.cost.command import offered_to, plan
+from clusterlab.course.command import course
 from clusterlab.enforcement.command import enforce
 from clusterlab.errors import EXIT_CODES, EXIT_INTERRUPTED, ClusterlabError, InputError, Problem
 from clusterlab.fit.command import fit
@@ -164,6 +165,7 @@ app.add_typer(budget, name="budget")
 app.add_typer(bill, name="bill")
 app.add_typer(catalog, name="catalog")
 app.add_typer(images, name="images")
+app.add_typer(course, name="class")
 
 
 @app.command()

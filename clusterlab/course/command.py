@@ -1,0 +1,296 @@
+"""The verbs of `class`.
+
+clusterlab class up clusters/llm-2026.yaml
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clusterlab.errors import ClusterlabError, InputError, MissingError, Problem
+from clusterlab.terminal import Json, print_json, terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from clusterlab.course.changes import Line
+    from clusterlab.course.orphans import Orphan
+    from clusterlab.course.provision import Provision
+    from clusterlab.course.screen import Screen
+
+AWS = "pip install 'clusterlab[aws]'"
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The class's file, such as clusters/llm-2026.yaml.")]
+Install = Annotated[bool, typer.Option("--install", help="Install Pulumi's CLI in .cache/pulumi/ where it is missing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+
+FromOutputs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|-",
+        help="What `pulumi stack output --json` printed, or - for stdin; the stack is asked where it is not given.",
+        show_default=False,
+    ),
+]
+Write = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Put it into a configuration of SkyPilot's, such as .sky.yaml; printed where it is not given.",
+        show_default=False,
+    ),
+]
+
+course = typer.Typer(
+    name="class",
+    help="Provision a class's infrastructure by Pulumi, and make SkyPilot's configuration of it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@course.command()
+def config(
+    file: File,
+    outputs: FromOutputs = None,
+    write: Write = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite other values at the same keys.")] = False,
+    json: Json = False,
+) -> None:
+    """Make SkyPilot's configuration of what a class's stack exports: network, roles, labels and the course's policy."""
+    from clusterlab.course import skypilot_file
+    from clusterlab.course.config import skypilot_config
+
+    made, paths = _provision(file, [write] if write else [], looks=False, json=json)
+    found = skypilot_config(made.outputs() if outputs is None else _read_outputs(outputs))
+    changed = skypilot_file.write(paths[0], found, force=force) if paths else []
+    if json:
+        print_json({"config": found, "written": str(paths[0]) if paths else None, "changed": changed})
+    elif paths:
+        typer.echo(f"{paths[0]}: {', '.join(changed) or 'nothing'} changed")
+    else:
+        typer.echo(skypilot_file.to_text(found), nl=False)
+
+
+@course.command()
+def preview(file: File, install: Install = False, json: Json = False) -> None:
+    """Show what `up` would change, with dollars an hour beside each resource.
+
+    Exits with 1 where the policy pack forbids it, or the account has of the class what the state does not know.
+    """
+    from clusterlab.course.provision import of_the_stack
+
+    made, _ = _provision(file, [], install=install, json=json)
+    state = made.state()
+    lines = _previewed(made, json=json)
+    lost = of_the_stack(made.orphans(state.known))
+    if json:
+        from clusterlab.course.changes import total
+
+        found = [each.as_json() for each in lost]
+        changes = [line.as_json() for line in lines]
+        print_json({"changes": changes, "per_hour": total(lines).as_json(), "orphans": found})
+    else:
+        _show_orphans(terminal(), lost)
+    if lost:
+        raise typer.Exit(ClusterlabError.exit_code)
+
+
+@course.command()
+def up(
+    file: File,
+    yes: Yes = False,
+    install: Install = False,
+    leave_orphans: Annotated[
+        bool, typer.Option("--leave-orphans", help="Go on though the account has what the state does not know.")
+    ] = False,
+) -> None:
+    """Provision what a class's file says: shows the preview, asks, and does it.
+
+    Ctrl-C ends what is under way and no more; the same command goes on from there.
+
+    Exits with 1 where the account has of the class what the state does not know, which a killed update left.
+    """
+    made, _ = _provision(file, [], install=install)
+    console = terminal()
+    state = made.state()
+    _show_pending(console, state.pending)
+    _refuse_orphans(made, console, state.known, leave=leave_orphans)
+    _previewed(made, json=False)
+    _agree(yes, "provision it")
+    if state.pending:
+        made.repair()
+    try:
+        made.up()
+    except (ClusterlabError, KeyboardInterrupt):
+        _look_again(made, console)
+        raise
+    written = f"`clusterlab class config {file} --write .sky.yaml` tells SkyPilot"
+    console.print(f"class {made.cluster.course} is up; {written}", highlight=False, soft_wrap=True)
+
+
+@course.command()
+def down(file: File, yes: Yes = False, install: Install = False) -> None:
+    """Take a class's infrastructure away, and whatever else the account has of the class, its students' machines too.
+
+    What the state does not know is found by its tag and ended by the reaper's own means, with --yes.
+
+    Exits with 0 only where nothing of the class is left and everything could be looked at, else with 1.
+    """
+    made, _ = _provision(file, [], install=install)
+    console = terminal()
+    state = made.state()
+    _show_pending(console, state.pending)
+    lost = made.orphans(state.known)
+    _show_orphans(console, lost)
+    _agree(yes, f"end the class: {len(state.known)} ids in the state, {len(lost)} beside it")
+    if state.pending:
+        made.repair()
+    # What stands in the network would keep the network.
+    made.end(lost)
+    failed = _destroyed(made, console)
+    refused = made.end(made.orphans(made.state().known))
+    left = made.orphans(())
+    for line in refused.values():
+        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
+    _show_orphans(console, left)
+    if failed or left:
+        raise typer.Exit(ClusterlabError.exit_code)
+    blind = "" if not made.cluster.regions("gcp") else "; Google Cloud was not looked through"
+    console.print(f"nothing of class {made.cluster.course} is left in AWS{blind}", highlight=False, soft_wrap=True)
+
+
+def _provision(
+    file: Path, paths: list[Path], *, looks: bool = True, install: bool = False, json: bool = False
+) -> tuple[Provision, list[Path]]:
+    """The class of a file, which is read before anything else begins."""
+    from clusterlab.catalog import Catalog
+    from clusterlab.cluster import Cluster
+    from clusterlab.course.automation import check_installed
+    from clusterlab.course.provision import Provision
+    from clusterlab.course.screen import Screen
+    from clusterlab.repository import enter
+
+    root, (path, *rest) = enter([file, *paths])
+    cluster = Cluster.load(path, to_provision=True)
+    if looks:
+        check_installed()
+    cloud = _cloud() if looks and cluster.regions("aws") else None
+    screen: Screen = Screen(console=terminal(stderr=json))
+    made = Provision(cluster=cluster, root=root, cloud=cloud, catalog=Catalog.load(), tell=screen.show, install=install)
+    return made, rest
+
+
+def _cloud() -> Any:
+    try:
+        from clusterlab.reaper.cloud import Cloud
+    except ModuleNotFoundError as error:
+        raise MissingError(f"{error.name}: not installed; `{AWS}` installs it") from error
+    return Cloud()
+
+
+def _read_outputs(place: str) -> dict[str, Any]:
+    """What Pulumi printed as JSON.
+
+    Raises:
+        InputError: it cannot be read, or is no mapping.
+    """
+    import sys
+    from json import loads
+
+    try:
+        values = loads(sys.stdin.read() if place == "-" else Path(place).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(Problem(path=place, message=f"cannot be read: {error}")) from error
+    if not isinstance(values, dict):
+        raise InputError(Problem(path=place, message="no mapping; allowed: what `pulumi stack output --json` prints"))
+    return values
+
+
+def _previewed(made: Provision, *, json: bool) -> list[Line]:
+    from clusterlab.course.changes import priced, table, total
+
+    lines = priced(made.preview(), made.catalog)
+    if not json:
+        console = terminal()
+        console.print(table(lines))
+        console.print(f"{total(lines)} USD an hour when all is made", highlight=False)
+    return lines
+
+
+def _destroyed(made: Provision, console: Console) -> bool:
+    """Whether Pulumi failed; what it left is looked at all the same."""
+    try:
+        made.down()
+    except ClusterlabError as error:
+        console.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
+        return True
+    except KeyboardInterrupt:
+        _look_again(made, console)
+        raise
+    return False
+
+
+def _agree(yes: bool, what: str) -> None:
+    """Ask, unless somebody has said yes already.
+
+    Raises:
+        InputError: nobody is there to be asked.
+        typer.Abort: they said no.
+    """
+    import sys
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InputError(Problem(path="--yes", message="missing; nobody can be asked here"))
+    typer.confirm(what, abort=True)
+
+
+def _look_again(made: Provision, console: Console) -> None:
+    """After an update that did not end well: what it left, and what to type next."""
+    from clusterlab.course.provision import of_the_stack
+
+    try:
+        _show_orphans(console, of_the_stack(made.orphans(made.state().known)))
+    except ClusterlabError as error:
+        console.print(f"what it left is not known: {error}", style="red", highlight=False, soft_wrap=True)
+    file = made.cluster.path
+    goes_on = f"`clusterlab class up {file}` goes on from here, `clusterlab class down {file}` takes all of it away"
+    console.print(f"{goes_on}; both look by tag for what the state does not know", highlight=False, soft_wrap=True)
+
+
+def _show_pending(console: Console, pending: tuple[str, ...]) -> None:
+    for each in pending:
+        console.print(f"cut off: {each}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    if pending:
+        told = "an update was killed; Pulumi's state forgets these, and what they made is looked for by its tags"
+        console.print(told, highlight=False, soft_wrap=True)
+
+
+def _show_orphans(console: Console, found: list[Orphan]) -> None:
+    from clusterlab.course.orphans import told
+
+    for line in told(found) if found else ():
+        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
+
+
+def _refuse_orphans(made: Provision, console: Console, known: tuple[str, ...], *, leave: bool) -> None:
+    """Show what the state does not know, and go no further unless somebody said so.
+
+    Raises:
+        typer.Exit: there is something.
+    """
+    from clusterlab.course.provision import of_the_stack
+
+    lost = of_the_stack(made.orphans(known))
+    _show_orphans(console, lost)
+    if lost and not leave:
+        name, file = made.cluster.course, made.cluster.path
+        reap = f"`clusterlab reap --course {name} --keep keep.json --ended --yes`"
+        told = f"nothing was changed; `clusterlab class down {file}` or {reap} ends them, --leave-orphans goes on"
+        console.print(told, highlight=False, soft_wrap=True)
+        raise typer.Exit(ClusterlabError.exit_code)

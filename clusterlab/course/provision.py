@@ -1,0 +1,139 @@
+"""A class's stack brought up and taken down, with what its state does not know looked for before and after."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clusterlab.catalog import Catalog
+from clusterlab.cluster import Cluster
+from clusterlab.course import automation
+from clusterlab.course.events import Change, Event, Outputs, State
+from clusterlab.lease import Lease
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from clusterlab.course.orphans import Orphan
+    from clusterlab.reaper.cloud import Cloud
+    from clusterlab.reaper.resource import Resource
+    from clusterlab.reaper.sweep import Sweep
+
+PATIENCE_SECONDS = 300.0
+"""How long what is ended may take to be gone."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provision:
+    """A class, and what its stack and its account are reached with."""
+
+    cluster: Cluster
+    root: Path
+    cloud: Cloud | None
+    """None of a class that is not in AWS, where nobody looks for what is left."""
+    catalog: Catalog
+    tell: Callable[[Event], None]
+    """What is shown of what Pulumi does."""
+    install: bool = False
+    sleep: Callable[[float], None] = field(default=time.sleep)
+
+    def state(self) -> State:
+        """What Pulumi knows of the stack.
+
+        Raises:
+            ClusterlabError: it cannot be asked.
+        """
+        return next(each for each in self._ask("state") if isinstance(each, State))
+
+    def outputs(self) -> Mapping[str, Any]:
+        """What the stack exports.
+
+        Raises:
+            ClusterlabError: there is no such stack.
+        """
+        return next(each for each in self._ask("outputs") if isinstance(each, Outputs)).values
+
+    def repair(self) -> None:
+        """Have the state forget what was under way when an update was killed."""
+        list(self._ask("repair"))
+
+    def preview(self) -> list[Change]:
+        """What `up` would change.
+
+        Raises:
+            ClusterlabError: a rule of the policy pack forbids it, or Pulumi failed.
+        """
+        return [each for each in self._ask("preview") if isinstance(each, Change)]
+
+    def up(self) -> Mapping[str, Any]:
+        """Make it so, and return what the stack exports."""
+        return next(each for each in list(self._ask("up")) if isinstance(each, Outputs)).values
+
+    def down(self) -> None:
+        """Take away all that the state knows."""
+        list(self._ask("down"))
+
+    def orphans(self, known: Iterable[str]) -> list[Orphan]:
+        """What the account has of the class that is not known; in Google Cloud nobody looks.
+
+        Raises:
+            ClusterlabError: not everything could be looked at.
+        """
+        if self.cloud is None:
+            return []
+        from clusterlab.course.orphans import find
+
+        return find(self.cloud, self.cluster.course, known, self.catalog)
+
+    def end(self, found: Sequence[Orphan]) -> dict[str, str]:
+        """End resources by the reaper's own removal, in its order; by resource what the cloud refused."""
+        if self.cloud is None or not found:
+            return {}
+        from clusterlab.reaper.scan import Scan
+        from clusterlab.reaper.step import Sighting, Step
+        from clusterlab.reaper.sweep import Verdict
+
+        now = datetime.now(UTC)
+        lease = Lease(until=now, why="the class is over")
+        verdicts = [
+            Verdict(resource=each.resource, lease=lease, step=Step.DOWN, seen=Sighting(first=now)) for each in found
+        ]
+        seen = Scan(resources=tuple(each.resource for each in found), looks=())
+        return self._sweep(self.cloud).act(verdicts, seen)[0]
+
+    def _sweep(self, cloud: Cloud) -> Sweep:
+        from clusterlab.reaper.keeplist import KeepList
+        from clusterlab.reaper.listing import Question
+        from clusterlab.reaper.step import Rules
+        from clusterlab.reaper.sweep import Sweep
+
+        return Sweep(
+            cloud=cloud,
+            regions=cloud.regions(),
+            question=Question(courses=frozenset([self.cluster.course])),
+            keep=KeepList(reasons={}),
+            rules=Rules(granted=timedelta(), age=timedelta(), grace=timedelta(), ended=True),
+            patience_seconds=PATIENCE_SECONDS,
+            sleep=self.sleep,
+        )
+
+    def _ask(self, verb: str) -> Iterator[Event]:
+        for event in automation.ask(verb, self.cluster.path, self.root, install=self.install):
+            self.tell(event)
+            yield event
+
+
+def of_the_stack(found: Iterable[Orphan]) -> list[Orphan]:
+    """Those that no launch made and that are not ending: only a stack that was interrupted leaves them."""
+    return [each for each in found if not each.launched and not _ending(each.resource)]
+
+
+def _ending(each: Resource) -> bool:
+    from clusterlab.reaper.resource import ENDING
+
+    return each.state == ENDING

@@ -1,0 +1,1 @@
+"""What a stack must keep to before Pulumi makes anything of it: a CrossGuard policy pack."""
