@@ -37,7 +37,7 @@ def on_gcp(course: Course, google: GoogleProject) -> dict[str, Any]:
         "gcp_project": project,
         "gcp_region": region,
         "gcp_vpc_name": network.vpc_name,
-        "gcp_remote_identity": identity.node_service_account,
+        "gcp_node_service_account": identity.node_service_account,
         "gcp_bucket": storage.bucket_name,
         "gcp_labels": {"course": course.naming.course},
     }

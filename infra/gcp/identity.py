@@ -56,6 +56,8 @@ LAUNCHES = (
     "serviceusage.services.use",
 )
 """What SkyPilot does for a student in a network that is there; it makes no network, firewall rule or policy of IAM."""
+NODE_ACCOUNT = "skypilot-v1"
+"""By this name SkyPilot 0.14.1 finds the account of its machines in a project; a project thus holds one class."""
 WATCHES = ("roles/compute.viewer", "roles/logging.viewer", "roles/monitoring.viewer")
 
 
@@ -81,7 +83,7 @@ class Identity(pulumi.ComponentResource):
     """The nodes' service account, the students' custom role, and what the project's policies refuse."""
 
     node_service_account: pulumi.Output[str]
-    """Its e-mail, which is SkyPilot's `gcp.remote_identity`."""
+    """Its e-mail."""
     student_role_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -102,7 +104,7 @@ class Identity(pulumi.ComponentResource):
         args = self._args
         account = gcp.serviceaccount.Account(
             f"{self._name}-node",
-            account_id=account_id(args.naming.of("node")),
+            account_id=NODE_ACCOUNT,
             project=args.project,
             display_name=f"Nodes of {args.naming.course}",
             opts=self._child,
@@ -185,14 +187,6 @@ class Identity(pulumi.ComponentResource):
             spec=gcp.orgpolicy.PolicySpecArgs(rules=[rule]),
             opts=self._child,
         )
-
-
-def account_id(name: str) -> str:
-    """A service account's id: at most 30 letters, the last no dash; the end of a name says more than its middle."""
-    if len(name) <= 30:
-        return name
-    start, _, end = name.rpartition("-")
-    return f"{start[: 29 - len(end)].rstrip('-')}-{end}"
 
 
 def constraint_name(course: str) -> str:
