@@ -68,7 +68,7 @@ def server(scope: Scope) -> Document:
             StringEquals=of_course,
             StringEqualsIfExists=dict(map(_as_it_is, KEYS)),
         ),
-        allow("EndTheCourses", ENDS, scope.ec2("instance"), StringEquals=of_course),
+        end_students(scope),
         allow("ListRuns", ["s3:ListBucket"], scope.bucket),
         allow("KeepRuns", OBJECTS, [f"{scope.bucket}/{part}/*" for part in (RUNS, SCRATCH)]),
         use_key(scope.key, scope.regions),
@@ -92,6 +92,12 @@ def boundary() -> Document:
 def deny_launch() -> Document:
     """What the budget's action attaches where the money is spent: nothing starts, and everything can be ended."""
     return document(deny("DenyLaunch", ["ec2:RunInstances", "ec2:StartInstances"]))
+
+
+def end_students(scope: Scope) -> Statement:
+    """The end of what was launched for somebody; the course server is the class's too, but no student's."""
+    of_course, launched = {"aws:ResourceTag/course": scope.course}, {"aws:ResourceTag/student": "false"}
+    return allow("EndStudents", ENDS, scope.ec2("instance"), StringEquals=of_course, Null=launched)
 
 
 def use_key(key: str, regions: Sequence[str], services: Sequence[str] = ("s3",)) -> Statement:

@@ -140,10 +140,7 @@ def granted() -> tuple[list[tuple[str, str, dict[str, Any]]], dict[str, tuple[st
 @evaluated
 def test_what_writes_or_reads_a_resource_of_its_own_is_scoped() -> None:
     """`*` is a resource only where AWS has none for the call, or where the call lists."""
-    given = [
-        (name, action, each) for name, each in statements(*GRANTS) for action in each["Action"] if "*" not in action
-    ]
-    known = levels(action for _, action, _ in given)
+    given, known = granted()
     loose = {
         (name, action)
         for name, action, each in given
@@ -155,10 +152,7 @@ def test_what_writes_or_reads_a_resource_of_its_own_is_scoped() -> None:
 @evaluated
 def test_what_writes_is_for_one_class() -> None:
     """By a resource's name or tag, or by what it is launched with."""
-    given = [
-        (name, action, each) for name, each in statements(*GRANTS) for action in each["Action"] if "*" not in action
-    ]
-    known = levels(action for _, action, _ in given)
+    given, known = granted()
     everywhere = {
         (name, action)
         for name, action, each in given

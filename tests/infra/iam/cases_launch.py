@@ -141,6 +141,9 @@ LAUNCHES = (
     ),
     cannot("student", "launches with an administrator's role", launch(role=ADMIN), "only the node role is passed"),
     cannot("student", "launches in another network", launch(network="nlp-2026"), "the network is the class's"),
+    denied(
+        "course server, money spent", "launches for Ana", launch(), "DenyLaunch", "the denial is attached to it too"
+    ),
     may("course server", "launches for Ana", launch(), "the course's policy said yes"),
     may("course server", "launches for Ben", launch(BENS), "the course's policy said yes"),
     denied(

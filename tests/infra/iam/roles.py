@@ -73,6 +73,7 @@ def principals(given: dict[str, dict[str, Any]]) -> dict[str, Principal]:
         "node": _role("node", runs, limit),
         "node with admin": _role("node", [*runs, ANYTHING], limit),
         "course server": _role("server", [given["server"]]),
+        "course server, money spent": _role("server", [given["server"], given["deny launch"]]),
         "instructor": _role("instructor", [given["instructor"]]),
         "reaper": _role("reaper", [given["reaper"]]),
         "budget action": _role("budget", [given["budget"]]),
