@@ -10,8 +10,10 @@ A10G 70, L4 121 (242 with sparsity), L40S 362 (733), A100 312 (624), H100 and H2
 with 80 GB 2039 (SXM) or 1935 (PCIe), H100 SXM 3350, H200 4800. `network_gbps` is a machine's line rate ("up to" for
 AWS's small ones; Azure's InfiniBand where it has that).
 
-A row's `source` is of its price. AWS's CPUs, memory and GPUs are checked against EC2's own description in a test. Of
-some machines of Azure and Google Cloud, memory and line rate were not looked up in the vendors' tables: not verified.
+A row's `source` is of its price. AWS's CPUs, memory and GPUs are checked against EC2's own description in a test;
+those of Azure's GPU machines and of Google Cloud's A2 and A3 were compared with SkyPilot's catalogs (schemas v6 and
+v8), which the clouds' own interfaces fill. Line rates of those two clouds were not looked up in the vendors' tables:
+not verified.
 """
 
 from __future__ import annotations

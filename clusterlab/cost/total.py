@@ -29,6 +29,15 @@ class Total:
                 usd += amount
         return cls(usd=usd, num_unknown=unknown)
 
+    @classmethod
+    def together(cls, totals: Iterable[Total]) -> Total:
+        """Many as one: a course's report sums each of its tens of thousands several times."""
+        usd, unknown = Decimal(0), 0
+        for each in totals:
+            usd += each.usd
+            unknown += each.num_unknown
+        return cls(usd=usd, num_unknown=unknown)
+
     @property
     def complete(self) -> bool:
         """Whether every amount is known."""

@@ -46,6 +46,8 @@ def meter(
 ) -> None:
     """Put on the ledger what is in use, as its sources say it; a run is settled an hour after its last use.
 
+    What goes on beyond what its run reserved is held from then on, so that the next launch is asked about it.
+
     Exits with 1 where something could not be seen or recorded; the rest is recorded.
     """
     from clusterlab.ledger.location import open_ledger
@@ -72,6 +74,7 @@ def _look(sources: Sources, ledger: Ledger, *, json: bool) -> list[str]:
     at = datetime.now(UTC)
     metered = [meter(ledger, observation) for observation in sources.observe(ledger.intervals, at)]
     settled = settle(ledger, at)
+    ledger.accrue()
     if json:
         print_json({"at": at.isoformat(), "sources": [each.as_json() for each in metered], "settled": settled})
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ COMMAND_SECONDS = 3600.0
 """How long a command may take at most; a launch has its whole job in it."""
 ERROR_LINES = 12
 """How many lines of what SkyPilot said a failure shows."""
-
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 SERVER_NICE = "-15"
 """Of the API server's session: a share of the processors as of twenty-eight others."""
 
@@ -155,5 +156,5 @@ def keep_wheel(home: Path, wheels: Path) -> None:
 
 
 def _last_lines(text: str) -> list[str]:
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in COLOUR.sub("", text).splitlines() if line.strip()]
     return lines[-ERROR_LINES:]

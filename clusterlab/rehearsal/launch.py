@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from clusterlab.run import Run, Status, find_runs
 from clusterlab.tags import Tags
 
 STUDENT = "rehearsal"
+AT_ONCE_PER_CPU = 2
+"""Clusters that are launched side by side; with more, a machine's Ray is not up in the time that it has."""
 SHARED = "sky.yaml"
 """The task that is no lab: the class's shared cluster."""
 
@@ -35,8 +38,9 @@ class Cluster:
 
 
 def side_by_side(clusters: Sequence[Cluster], act: Callable[[Cluster], object]) -> None:
-    """Do something with each cluster, all at once."""
-    with ThreadPoolExecutor(max_workers=len(clusters)) as pool:
+    """Do something with each cluster, as many at once as the processors carry: all machines are on this one."""
+    most = AT_ONCE_PER_CPU * (os.cpu_count() or 1)
+    with ThreadPoolExecutor(max_workers=min(most, len(clusters))) as pool:
         list(pool.map(act, clusters))
 
 

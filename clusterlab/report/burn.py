@@ -83,7 +83,7 @@ class Burn:
     @property
     def used(self) -> Total:
         """All days."""
-        return sum((total for _, total in self.days), Total())
+        return Total.together(total for _, total in self.days)
 
 
 def daily(intervals: Iterable[Interval], now: datetime) -> dict[date, Total]:

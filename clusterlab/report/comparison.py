@@ -74,7 +74,7 @@ def total(rows: Iterable[Row], *, student: str | None = None, lab: str | None = 
         student=student,
         lab=lab,
         estimated_usd=sum(estimated, Decimal(0)) if estimated else None,
-        metered=sum((each.metered for each in given), Total()),
+        metered=Total.together(each.metered for each in given),
         usd=sum((each.usd for each in given), Decimal(0)),
         billed_usd=_sum(each.billed_usd for each in given),
         error_usd=_sum(each.error_usd for each in given),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from clusterlab.bill.reconciliation import Reconciliation
-from clusterlab.cost.interval import Interval
-from clusterlab.ledger.budget import Budget
-from clusterlab.ledger.statement import Use
+from clusterlab.ledger.statement import Statement
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,16 +59,9 @@ class Sweep:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
-    """All of it."""
+class Facts(Statement):
+    """All of it: what the ledger comes to, and what else is known of the course."""
 
-    at: datetime
-    course: str | None
-    budgets: tuple[Budget, ...] = ()
-    uses: tuple[Use, ...] = ()
-    intervals: tuple[Interval, ...] = ()
-    leases: Mapping[str, datetime] = field(default_factory=dict)
-    """Until when the reservation of each run holds that is in use."""
     bill: Reconciliation | None = None
     """None where none was imported."""
     outcomes: tuple[Outcome, ...] = ()

@@ -122,7 +122,7 @@ def total(cells: Iterable[Cell], *, student: str | None = None, lab: str | None 
     given = list(cells)
     sums: dict[str, Any] = {name: sum(getattr(each, name) for each in given) for name in COUNTS}
     sums |= {name: sum((getattr(each, name) for each in given), Decimal(0)) for name in AMOUNTS}
-    return Cell(student=student, lab=lab, **sums, metered=sum((each.metered for each in given), NOTHING))
+    return Cell(student=student, lab=lab, **sums, metered=Total.together(each.metered for each in given))
 
 
 def parse_by(text: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,7 @@ def gather(
     with closing(open_ledger()) as ledger:
         found = ledger.statement(course)
     return Facts(
-        at=found.at,
-        course=found.course,
-        budgets=found.budgets,
-        uses=found.uses,
-        intervals=found.intervals,
-        leases=found.leases,
+        **{each.name: getattr(found, each.name) for each in fields(found)},
         bill=_bill(found, store, rules),
         outcomes=tuple(outcome(each) for each in entries if each.run.tags.get("course") in (found.course, None)),
         sweep=read_proof(proof, found.course) if proof else None,

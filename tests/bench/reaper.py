@@ -31,7 +31,7 @@ TAGS = {"course": "llm-2026", "lab": "qlora", "student": "ana", "run": "r1", "le
 def reaper() -> list[Figure]:
     """The sweep that terminates a whole class, and bare boto3 that does no more than that, in turn."""
     command = [str(CONTROL.with_name("python")), "-m", "tests.bench.reaper", str(NUM_MACHINES), str(NUM_PAIRS)]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return [Figure(**values) for values in json.loads(done.stdout.splitlines()[-1])]
 
 

@@ -69,7 +69,7 @@ def _metrics(run: Run) -> dict[str, float]:
 
 def _bare() -> Any:
     command = [sys.executable, "-m", "tests.bench.serving"]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | QUIET, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | QUIET, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -11,8 +12,9 @@ from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from clusterlab.cli import app
+from clusterlab.cost.interval import Source
 from clusterlab.ledger.ledger import Ledger
-from tests.clusterlab.metering.conftest import TAGS
+from tests.clusterlab.metering.conftest import TAGS, sighting
 
 
 @pytest.fixture
@@ -46,6 +48,25 @@ def test_what_runs_is_put_on_the_ledger(url: str) -> None:
     assert "ec2: 1 begun, 0 ended, 1 in use" in result.output
     with closing(Ledger.open(url)) as ledger:
         assert [each.student for each in ledger.intervals()] == ["ana"]
+
+
+def test_what_has_become_more_than_it_reserved_is_held(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'older.db'}"
+    monkeypatch.setenv("CLUSTERLAB_LEDGER", url)
+    began = datetime.now(UTC) - timedelta(hours=5)
+    with closing(Ledger.open(url, begin=True, clock=lambda: began)) as ledger:
+        ledger.record(
+            sighting(resource_id="pod-1", tags=TAGS | {"student": "ben", "run": "r2"}).interval(
+                Source.SKY, start=began, end=None
+            )
+        )
+        assert [each.held_usd for each in ledger.uses()] == [0]
+    assert meter("--aws", "us-east-1").exit_code == 0
+    with closing(Ledger.open(url)) as ledger:
+        held = {each.student: each.held_usd for each in ledger.uses()}
+    assert held["ben"] >= 5
 
 
 def test_json_has_each_source_and_what_changed(url: str) -> None:

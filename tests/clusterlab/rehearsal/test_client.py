@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from clusterlab.rehearsal.client import SkyPilot, processes
+from clusterlab.rehearsal.steps import StepError
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux groups nothing here")
 
-
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux groups nothing here")
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_the_api_server_gets_a_greater_share_than_another_session(tmp_path: Path) -> None:
     script = "import sys; sys.stdin.read()"
@@ -21,3 +21,16 @@ def test_the_api_server_gets_a_greater_share_than_another_session(tmp_path: Path
         SkyPilot(home=tmp_path, root=tmp_path, log=tmp_path / "log", variables={}).go_first()
         assert Path(f"/proc/{server.pid}/autogroup").read_text().split()[-1] == "-15"
         server.communicate()
+
+
+def test_what_a_failed_command_said_is_shown_without_its_colours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "sky"
+    script.write_text("#!/bin/sh\nprintf '\\033[31mJob 1 failed\\033[0m\\n'; exit 3\n")
+    script.chmod(0o755)
+    monkeypatch.setattr("clusterlab.rehearsal.client.program", lambda: str(script))
+    sky = SkyPilot(home=tmp_path, root=tmp_path, log=tmp_path / "log", variables={})
+    with pytest.raises(StepError) as error:
+        sky.run("launch")
+    assert "`sky launch` ended with 3:\nJob 1 failed\n" in str(error.value)
