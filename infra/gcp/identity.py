@@ -18,8 +18,11 @@ from infra.naming import Naming
 
 LAUNCHES = (
     "compute.disks.create",
+    "compute.disks.list",
     "compute.disks.setLabels",
-    "compute.disks.useReadOnly",
+    "compute.firewalls.get",
+    "compute.firewalls.list",
+    "compute.globalOperations.get",
     "compute.images.get",
     "compute.images.useReadOnly",
     "compute.instances.create",
@@ -33,6 +36,7 @@ LAUNCHES = (
     "compute.instances.start",
     "compute.instances.stop",
     "compute.networks.get",
+    "compute.networks.getEffectiveFirewalls",
     "compute.networks.list",
     "compute.projects.get",
     "compute.regions.list",
@@ -42,12 +46,16 @@ LAUNCHES = (
     "compute.subnetworks.useExternalIp",
     "compute.zoneOperations.get",
     "compute.zones.list",
-    "compute.firewalls.list",
+    "iam.roles.get",
+    "iam.serviceAccounts.get",
     "resourcemanager.projects.get",
+    "resourcemanager.projects.getIamPolicy",
+    # SkyPilot takes no account that lacks it.
+    "serviceusage.services.enable",
     "serviceusage.services.list",
     "serviceusage.services.use",
 )
-"""What SkyPilot does for a student, in a network that is there: no network, no firewall rule, no policy of IAM."""
+"""What SkyPilot does for a student in a network that is there; it makes no network, firewall rule or policy of IAM."""
 WATCHES = ("roles/compute.viewer", "roles/logging.viewer", "roles/monitoring.viewer")
 
 
@@ -90,7 +98,7 @@ class Identity(pulumi.ComponentResource):
         self.register_outputs(outputs)
 
     def _node(self) -> gcp.serviceaccount.Account:
-        """It reads and writes the class's bucket, and ends its own machine, which is how autostop works."""
+        """It keeps runs in the bucket, and ends machines, as autostop does; that they be its own IAM cannot say."""
         args = self._args
         account = gcp.serviceaccount.Account(
             f"{self._name}-node",

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import ast
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.gcp.identity import Identity, IdentityArgs, account_id, constraint_name
+from clusterlab import skypilot
+from infra.gcp.identity import LAUNCHES, Identity, IdentityArgs, account_id, constraint_name
 from tests.infra.conftest import NAMING
 from tests.infra.graph import EchoMocks, Graph, run
 
@@ -51,6 +55,22 @@ def test_a_student_launches_and_changes_no_network_no_rule_and_no_right() -> Non
     writes = {each for each in permissions if each.split(".")[-1] in {"create", "delete", "update", "setIamPolicy"}}
     assert writes == {"compute.disks.create", "compute.instances.create", "compute.instances.delete"}
     assert ("user:ana@example.org", "${IAMCustomRole.identity-student.name}") in granted(identity())
+
+
+def test_a_student_may_all_that_skypilot_asks_of_whoever_launches() -> None:
+    spec = importlib.util.find_spec("sky")
+    if spec is None or spec.submodule_search_locations is None:
+        pytest.skip(f"needs SkyPilot: `{skypilot.INSTALL}`")
+    [found] = spec.submodule_search_locations
+    tree = ast.parse((Path(found) / "provision" / "gcp" / "constants.py").read_text())
+    values = {
+        each.targets[0].id: each.value
+        for each in tree.body
+        if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name)
+    }
+    for needed in ("VM_MINIMAL_PERMISSIONS", "GCP_MINIMAL_PERMISSIONS"):
+        assert set(ast.literal_eval(values[needed])) <= set(LAUNCHES)
+    assert not set(ast.literal_eval(values["FIREWALL_PERMISSIONS"])) & set(LAUNCHES)
 
 
 def test_an_instructor_looks_and_a_node_ends_only_machines() -> None:
