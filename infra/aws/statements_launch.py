@@ -132,6 +132,9 @@ def _tagged(scope: Scope, *, own: bool) -> Iterator[Statement]:
     for key in NEEDED:
         sid = f"DenyWithout{_title(key)}"
         yield deny(sid, launch, made, ForAllValues_StringNotEquals={"aws:TagKeys": [key]})
+    # The keep-list of enforcement knows the course server by its name.
+    server_s = {"aws:RequestTag/Name": f"clusterlab-{scope.course}-server"}
+    yield deny("DenyNameOfTheServer", ["ec2:CreateTags"], StringEquals=server_s)
 
 
 def _placed(scope: Scope) -> Iterator[Statement]:

@@ -30,6 +30,13 @@ LAUNCHES = (
         "DenyOtherCourse",
         "the tag is the class's",
     ),
+    denied(
+        "student",
+        "launches under the course server's name",
+        launch(TAGS | {"Name": "clusterlab-llm-2026-server"}),
+        "DenyNameOfTheServer",
+        "it would be kept when the money is spent",
+    ),
     denied("student", "launches as another student", launch(BENS), "DenyOtherStudent", "the tag is the role's"),
     denied("student", "launches another's disks", launch(disk_tags=BENS), "DenyOtherStudent", "the tag is the role's"),
     denied("student", "launches without `lab`", launch(without("lab")), "DenyWithoutLab", "each lab has a budget"),
