@@ -17,10 +17,11 @@ UV := .venv/uv/bin/uv
 SKY := .venv/sky
 TRAIN := .venv/train
 BENCH := .venv/bench
-# A machine's image may carry the environment of this very lock; then it is used as it is.
-BAKED := /opt/clusterlab/train-$(shell sha256sum images/train.lock | cut -c1-12)
+# A machine's image may carry the environment of a very lock, by its digest; then it is used as it is.
+BAKED_IN := /opt/clusterlab
+BAKED := $(BAKED_IN)/train-$(shell sha256sum images/train.lock | cut -c1-12)
 PYTEST ?=
-LOCKS := control sky train bench node quant compressor gguf vllm vllm-cuda
+LOCKS := build control sky train bench node quant compressor gguf vllm vllm-cuda
 # Environments beside `train`, for libraries that want other versions; a lab's setup says which it needs.
 BESIDE := quant compressor gguf vllm
 
@@ -35,20 +36,15 @@ $(UV):
 	@$(PYTHON) -m venv .venv/uv
 	@.venv/uv/bin/pip install --quiet uv==0.13.9
 
-# `pip` takes the CPU build of torch from its find-links where that is offered. There the CUDA libraries
-# that the index's build asks for are left out: they are gigabytes that nothing would load.
 COMPILED :=
-LOCK = images/$*.lock
+# vLLM is built for CUDA or for CPUs, and the machine decides; both are one version.
+LOCK_vllm := images/vllm$(if $(wildcard /proc/driver/nvidia/version),-cuda).lock
+LOCK = $(or $(LOCK_$*),images/$*.lock)
 # A package of ours that the environment has beside its lock.
 SHIM :=
-.venv/%/installed: images/%.lock pyproject.toml $(UV)
+.venv/%/installed: images/%.lock images/install.sh pyproject.toml $(UV)
 	@echo "environment: $* ($(LOCK))"
-	@[ -e .venv/$*/pyvenv.cfg ] || $(UV) venv --quiet --python $(PYTHON) .venv/$*
-	@drop='^$$'; \
-	if echo torch==2.13.0 | $(UV) pip compile --quiet --no-deps --no-header --python $(PYTHON) - | grep -q '+cpu'; then \
-	  drop='^(cuda|nvidia|triton)[-=]'; fi; \
-	grep -vE "$$drop" $(LOCK) > .venv/$*/requirements.txt
-	@$(UV) pip sync --quiet --python .venv/$* $(COMPILED) .venv/$*/requirements.txt
+	@UV=$(UV) PYTHON=$(PYTHON) images/install.sh $(LOCK) .venv/$* $(COMPILED)
 	@$(UV) pip install --quiet --python .venv/$* --no-deps --editable . $(SHIM)
 	@touch $@
 
@@ -63,11 +59,8 @@ SHIM :=
 LLAMA_CPP := --config-settings-package llama-cpp-python:cmake.args
 .venv/gguf/installed: COMPILED := $(LLAMA_CPP)="-DGGML_NATIVE=OFF;-DLLAVA_BUILD=OFF"
 
-# vLLM is built for CUDA or for CPUs, and the machine decides; both are one version.
 .venv/vllm/installed: images/vllm-cuda.lock images/vllm-cpu/pyproject.toml
-ifneq ($(wildcard /proc/driver/nvidia/version),)
-.venv/vllm/installed: LOCK := images/vllm-cuda.lock
-else
+ifeq ($(wildcard /proc/driver/nvidia/version),)
 .venv/vllm/installed: SHIM := ./images/vllm-cpu
 endif
 
@@ -86,7 +79,8 @@ endif
 .PHONY: $(BESIDE:%=env-%)
 env-%: ## an environment that some methods of a lab run in, such as env-quant (.venv/quant)
 $(BESIDE:%=env-%): env-%:
-	@$(LOCKED) $(MAKE) --silent .venv/$*/installed
+	@baked=$(BAKED_IN)/$*-$$(sha256sum $(LOCK) | cut -c1-12); \
+	if [ -e $$baked ]; then $(LOCKED) ln -sfn $$baked .venv/$*; else $(LOCKED) $(MAKE) --silent .venv/$*/installed; fi
 
 .PHONY: lock
 lock: $(UV) ## resolve images/*.in again into images/*.lock
@@ -119,7 +113,7 @@ lint: $(SKY)/installed
 # The control plane is tested where neither torch nor ray can be imported.
 .PHONY: test-control
 test-control: $(SKY)/installed $(TRAIN)/installed .venv/iam/installed
-	$(SKY)/bin/python -m pytest tests/clusterlab tests/infra $(PYTEST)
+	$(SKY)/bin/python -m pytest tests/clusterlab tests/images tests/infra $(PYTEST)
 
 .PHONY: test-jobs
 test-jobs: $(BENCH)/installed $(TRAIN)/installed
@@ -171,6 +165,26 @@ golden: $(SKY)/installed $(BENCH)/installed ## write the golden plans, stacks an
 .PHONY: bench
 bench: $(BENCH)/installed $(SKY)/installed ## measure side by side, and write BENCHMARKS.md
 	@$(BENCH)/bin/python -m tests.bench
+
+# --- images -----------------------------------------------------------------
+
+IMAGES := train serve
+LOCK_train := images/train.lock
+LOCK_serve := images/vllm-cuda.lock
+# 1 builds on a base whose digest no registry has given.
+UNVERIFIED ?=
+image-%: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
+
+.PHONY: $(IMAGES:%=image-%)
+image-%: ## build images/%.Dockerfile with Docker, such as image-train (docs/images.md)
+$(IMAGES:%=image-%): image-%: $(SKY)/installed
+	@base=$$($(SKY)/bin/clusterlab images reference cuda $(if $(UNVERIFIED),--unverified)); \
+	docker build --file images/$*.Dockerfile --tag clusterlab-$*:$$(git rev-parse --short=12 HEAD) \
+	  --build-arg BASE=$$base --build-arg SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) \
+	  --build-arg CREATED=$$(date --utc --date=@$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ) \
+	  --build-arg REVISION=$$(git describe --always --abbrev=40 --exclude='*' --dirty) \
+	  --build-arg SOURCE=$$(git config --get remote.origin.url || echo unknown) \
+	  --build-arg LOCK_SHA256=$$(sha256sum $(LOCK_$*) | cut -d' ' -f1) .
 
 .PHONY: clean
 clean: ## remove environments, caches and runs

@@ -6,21 +6,26 @@ clusterlab check
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from clusterlab import skypilot
 from clusterlab.errors import InputError, Problem
+from clusterlab.images.image import PATH, Images
+from clusterlab.images.rule import image_problems
 from clusterlab.lab import SIDECAR_SUFFIX, documents, sidecar_path
 from clusterlab.rules import SIDECAR_RULES, TASK_RULES, Subject
 
 
-def check(paths: Iterable[Path], root: Path) -> list[Problem]:
-    """Every fault of the labs at `paths`, whose jobs are those of the repository at `root`.
+def check(paths: Iterable[Path], root: Path, *, strict: bool = False) -> list[Problem]:
+    """Every fault of the labs at `paths`, whose jobs and images are those of the repository at `root`.
 
-    A sidecar stands for its lab.
+    A sidecar stands for its lab. Where `strict`, an image must be one whose digest its registry gave.
     """
     labs = dict.fromkeys(_lab_of(path) for path in paths)
-    return [problem for path in labs for problem in _faults(path, root)]
+    problems: list[Problem] = []
+    images = _images(root, problems)
+    return problems + [problem for path in labs for problem in _faults(path, root, images, strict=strict)]
 
 
 def all_paths(folder: Path) -> list[Path]:
@@ -34,7 +39,17 @@ def _lab_of(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(SIDECAR_SUFFIX) + ".yaml")
 
 
-def _faults(path: Path, root: Path) -> list[Problem]:
+def _images(root: Path, problems: list[Problem]) -> Images | None:
+    """The repository's images; None where it has none, or they cannot be read, which is a problem then."""
+    path = root / PATH
+    try:
+        return Images.load(path) if path.is_file() else None
+    except InputError as error:
+        problems += [replace(each, path=str(PATH)) for each in error.problems]
+        return None
+
+
+def _faults(path: Path, root: Path, images: Images | None, *, strict: bool) -> list[Problem]:
     sidecar = sidecar_path(path)
     if sidecar.is_file() and not path.is_file():
         return [Problem(path=str(sidecar), message=f"a sidecar without its lab; {path} is missing")]
@@ -45,6 +60,8 @@ def _faults(path: Path, root: Path) -> list[Problem]:
         return list(error.problems)
     subject = Subject.of(task, expected, root)
     problems += _broken_rules(subject)
+    if subject.task.readable:
+        problems += image_problems(subject, images, strict=strict)
     return list(dict.fromkeys(problems))
 
 

@@ -20,6 +20,7 @@ from clusterlab.course.command import course
 from clusterlab.enforcement.command import enforce
 from clusterlab.errors import EXIT_CODES, EXIT_INTERRUPTED, ClusterlabError, InputError, Problem
 from clusterlab.fit.command import fit
+from clusterlab.images.command import images
 from clusterlab.ledger.command import budget
 from clusterlab.metering.command import meter
 from clusterlab.reaper.command import reap
@@ -80,7 +81,13 @@ def _options(
 
 
 @app.command()
-def check(labs: Labs = None, json: Json = False) -> None:
+def check(
+    labs: Labs = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse an image whose digest its registry has not given.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Check labs and their sidecars, offline; every fault in one go.
 
     Exits with 2 where there is a fault.
@@ -94,7 +101,7 @@ def check(labs: Labs = None, json: Json = False) -> None:
     paths = paths or all_paths(Path("labs"))
     if not paths:
         raise InputError(Problem(path="labs", message="has no lab"))
-    problems, installed = find_problems(paths, root), skypilot.version()
+    problems, installed = find_problems(paths, root, strict=strict), skypilot.version()
     if json:
         faults = [{"path": each.path, "key": each.key, "message": each.message} for each in problems]
         print_json({"num_labs": len(paths), "problems": faults, "skypilot": installed})
@@ -157,6 +164,7 @@ app.command()(rehearse)
 app.add_typer(budget, name="budget")
 app.add_typer(bill, name="bill")
 app.add_typer(catalog, name="catalog")
+app.add_typer(images, name="images")
 app.add_typer(course, name="class")
 
 

@@ -18,7 +18,7 @@ README = Path("README.md")
 FOLDERS = {
     "labs": "what to run and what it may cost: a SkyPilot task, and beside it what is expected of it",
     "clusters": "what an instructor provisions",
-    "images": "what machines install: lock files",
+    "images": "what machines install: locks, Dockerfiles, a Packer template, and the digests of other people's images",
     "infra": "the Pulumi program of a class",
     "docs": "pages, made from the code where they can be",
     "tests": "mirror the packages; `tests/golden` has the plans that must not change unseen",

@@ -71,6 +71,11 @@ class Subject:
 Rule = Callable[[Subject], Iterator[Problem]]
 
 
+def texts(config: Any) -> dict[str, str]:
+    """The values of a Config that are texts, by field; none of a Config that could not be made."""
+    return {} if config is None else {name: text for name, text in asdict(config).items() if isinstance(text, str)}
+
+
 def header_tells_the_claim(subject: Subject) -> Iterator[Problem]:
     """The comment at the top has a title, the claim, its source and how the lab is used."""
     lines = subject.task.text.splitlines()
@@ -156,13 +161,6 @@ def accelerators_have_a_price(subject: Subject) -> Iterator[Problem]:
         yield _fault(subject.task, "resources.accelerators", message)
 
 
-def image_has_a_digest(subject: Subject) -> Iterator[Problem]:
-    """A container image is the same tomorrow."""
-    image = subject.task.at("resources.image_id")
-    if isinstance(image, str) and image.startswith("docker:") and not re.search(r"@sha256:[0-9a-f]{64}$", image):
-        yield _fault(subject.task, "resources.image_id", f"{image!r} can move; allowed: docker:<image>@sha256:<64 hex>")
-
-
 def installs_are_pinned(subject: Subject) -> Iterator[Problem]:
     """What a machine installs is the same tomorrow."""
     for key in ("setup", "run"):
@@ -182,7 +180,7 @@ def hub_ids_are_pinned(subject: Subject) -> Iterator[Problem]:
     wrong = {
         f"{name.upper()}={value}"
         for scale in Scale
-        for name, value in _texts(subject.config_at(scale)).items()
+        for name, value in texts(subject.config_at(scale)).items()
         if HUB_ID.fullmatch(value) and not PINNED.fullmatch(value) and not (subject.root / value).is_dir()
     }
     for setting in sorted(wrong):
@@ -192,7 +190,7 @@ def hub_ids_are_pinned(subject: Subject) -> Iterator[Problem]:
 def gated_models_ask_for_a_token(subject: Subject) -> Iterator[Problem]:
     """Where a licence must have been accepted, the lab says so before a machine is paid for."""
     secrets = subject.task.at("secrets") or ()
-    values = [value for scale in Scale for value in _texts(subject.config_at(scale)).values()]
+    values = [value for scale in Scale for value in texts(subject.config_at(scale)).values()]
     for value in sorted({value for value in values if value.startswith(GATED)}):
         if "HF_TOKEN" not in secrets:
             yield _fault(subject.task, "secrets.HF_TOKEN", f"missing; {value} is gated; allowed: `HF_TOKEN: null`")
@@ -254,7 +252,6 @@ TASK_RULES: tuple[Rule, ...] = (
     no_ports,
     bound_to_no_place,
     accelerators_have_a_price,
-    image_has_a_digest,
     installs_are_pinned,
     hub_ids_are_pinned,
     gated_models_ask_for_a_token,
@@ -293,7 +290,3 @@ def _is_pinned(words: list[str]) -> bool:
     if "-r" in words or "--requirement" in words:
         return True
     return all("==" in word or word.startswith(("-", ".", "/", "'.", '".')) for word in words)
-
-
-def _texts(config: Any) -> dict[str, str]:
-    return {} if config is None else {name: text for name, text in asdict(config).items() if isinstance(text, str)}

@@ -11,6 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from clusterlab.cluster import Mode
+from clusterlab.lease import LEASE_HOURS
 from clusterlab.reaper.keeplist import NOTHING
 from infra.aws.budget import Budget, BudgetArgs
 from infra.aws.class_cluster import ClassCluster, ClassClusterArgs
@@ -33,8 +34,8 @@ UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/eb
 """Where Canonical says which AMI is its newest."""
 RAY_IMAGE = "train"
 LOCK = Path(__file__).parents[1] / "images" / "train.lock"
-GRANTED_HOURS = 12
-"""Of a launch's lease, as `clusterlab.lease.LEASE_HOURS` grants it where no variable says otherwise."""
+GRANTED_HOURS = int(LEASE_HOURS)
+"""Of a launch's lease, where no variable says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,31 +52,18 @@ class _Home:
 
 def on_aws(course: Course) -> dict[str, Any]:
     """Register a class's part in AWS, and say what it exports."""
-    regions = course.cluster.regions("aws")
-    providers = {region: aws.Provider(f"aws-{region}", region=region) for region in regions}
-    opts = {region: pulumi.ResourceOptions(provider=provider) for region, provider in providers.items()}
-    networks = {region: _network(course, region, opts[region]) for region in regions}
-    asked = pulumi.InvokeOptions(provider=providers[regions[0]])
-    home = _Home(
-        course=course,
-        region=regions[0],
-        network=networks[regions[0]],
-        opts=opts[regions[0]],
-        account_id=aws.get_caller_identity_output(opts=asked).account_id,
-    )
+    home = _home(course)
     storage = _storage(home)
     registry = Registry("registry", RegistryArgs(naming=course.naming, images=IMAGES), home.opts)
-    secrets = Secrets(
-        "secrets", SecretsArgs(naming=course.naming, key_arn=storage.key_arn, names=(HF_TOKEN,)), home.opts
-    )
+    kept = SecretsArgs(naming=course.naming, key_arn=storage.key_arn, names=(HF_TOKEN,))
+    secrets = Secrets("secrets", kept, home.opts)
     identity = _identity(home, storage, secrets)
-    reaper = _reaper(home, storage)
     server = _server(home, storage, identity) if course.cluster.server else None
     _budget(home, identity, server)
     exports = {
         "aws_account": home.account_id,
         "aws_region": home.region,
-        "aws_regions": list(regions),
+        "aws_regions": list(course.cluster.regions("aws")),
         "aws_vpc_name": home.network.vpc_name,
         "aws_security_group_name": home.network.security_group_name,
         "aws_remote_identity": identity.node_profile_name,
@@ -85,19 +73,28 @@ def on_aws(course: Course) -> dict[str, Any]:
         "aws_file_system": storage.file_system_id,
         "aws_repositories": registry.repository_urls,
         "aws_secrets": secrets.arns,
-        "aws_reaper": reaper.function_name,
+        "aws_reaper": _reaper(home, storage).function_name,
         "aws_labels": {"course": course.naming.course},
     }
-    if server is not None:
-        exports |= {
-            "aws_server_address": server.address,
-            "aws_server_endpoint": server.endpoint,
-            "aws_server_secret": server.secret_arn,
-            "aws_server_certificate": server.certificate,
-        }
-    if course.cluster.mode is Mode.SHARED:
-        exports |= _class_cluster(home, storage, registry)
-    return exports
+    cluster = _class_cluster(home, storage, registry) if course.cluster.mode is Mode.SHARED else {}
+    return exports | _of_server(server) | cluster
+
+
+def _home(course: Course) -> _Home:
+    """A provider and a network for each region, of which the first is the class's home."""
+    regions = course.cluster.regions("aws")
+    providers = {region: aws.Provider(f"aws-{region}", region=region) for region in regions}
+    opts = {region: pulumi.ResourceOptions(provider=provider) for region, provider in providers.items()}
+    networks = {region: _network(course, region, opts[region]) for region in regions}
+    region = regions[0]
+    asked = pulumi.InvokeOptions(provider=providers[region])
+    return _Home(
+        course=course,
+        region=region,
+        network=networks[region],
+        opts=opts[region],
+        account_id=aws.get_caller_identity_output(opts=asked).account_id,
+    )
 
 
 def _network(course: Course, region: str, opts: pulumi.ResourceOptions) -> Network:
@@ -193,7 +190,7 @@ def _server(home: _Home, storage: Storage, identity: Identity) -> CourseServer:
         bucket_name=storage.bucket_name,
         bucket_arn=storage.bucket_arn,
         key_arn=storage.key_arn,
-        launch_policy_arns=identity.launch_policy_arns,
+        launch_policy_arn=identity.server_policy_arn,
         skypilot=_skypilot(network, identity),
         regions=course.cluster.regions("aws"),
         budget_usd=course.limit_usd,
@@ -205,10 +202,21 @@ def _server(home: _Home, storage: Storage, identity: Identity) -> CourseServer:
     return CourseServer("server", args, home.opts)
 
 
+def _of_server(server: CourseServer | None) -> dict[str, Any]:
+    if server is None:
+        return {}
+    return {
+        "aws_server_address": server.address,
+        "aws_server_endpoint": server.endpoint,
+        "aws_server_secret": server.secret_arn,
+        "aws_server_certificate": server.certificate,
+    }
+
+
 def _class_cluster(home: _Home, storage: Storage, registry: Registry) -> dict[str, Any]:
     course, network = home.course, home.network
     # Of the lock that it is built from: a tag that was pushed stays what it is.
-    tag = sha256(LOCK.read_bytes()).hexdigest()[:12]
+    tag = sha256(LOCK.read_bytes()).hexdigest()[:16]
     image = pulumi.Output.concat(registry.repository_urls[RAY_IMAGE], ":", tag)
     args = ClassClusterArgs(
         naming=course.naming,

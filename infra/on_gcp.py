@@ -18,36 +18,28 @@ from infra.gcp.storage import Storage, StorageArgs
 
 def on_gcp(course: Course, google: GoogleProject) -> dict[str, Any]:
     """Register a class's part in Google Cloud, and say what it exports."""
-    naming, project, regions = course.naming, google.project, course.cluster.regions("gcp")
+    project, region = google.project, course.cluster.regions("gcp")[0]
     provider = gcp.Provider(
         "gcp",
         project=project,
-        region=regions[0],
+        region=region,
         # The project pays for what is asked of APIs that belong to none, budgets among them.
         billing_project=project,
         user_project_override=True,
     )
-    opts = pulumi.ResourceOptions(provider=provider)
-    asked = pulumi.InvokeOptions(provider=provider)
+    opts, asked = pulumi.ResourceOptions(provider=provider), pulumi.InvokeOptions(provider=provider)
     number = gcp.organizations.get_project_output(project_id=project, opts=asked).number
     network = _network(course, google, opts)
-    storage = Storage(
-        "gcp-storage",
-        # The project's id makes the bucket's name the only one in the world.
-        StorageArgs(
-            naming=naming, project=project, bucket=naming.of(project), region=regions[0], project_number=number
-        ),
-        opts,
-    )
+    storage = _storage(course, google, number, opts)
     identity = _identity(course, google, storage, opts)
     _budget(course, google, number, opts)
     return {
         "gcp_project": project,
-        "gcp_region": regions[0],
+        "gcp_region": region,
         "gcp_vpc_name": network.vpc_name,
-        "gcp_remote_identity": identity.node_service_account,
+        "gcp_node_service_account": identity.node_service_account,
         "gcp_bucket": storage.bucket_name,
-        "gcp_labels": {"course": naming.course},
+        "gcp_labels": {"course": course.naming.course},
     }
 
 
@@ -61,6 +53,20 @@ def _network(course: Course, google: GoogleProject, opts: pulumi.ResourceOptions
         ssh_from=tuple(map(str, plan.ssh_from)),
     )
     return Network("gcp-network", args, opts)
+
+
+def _storage(
+    course: Course, google: GoogleProject, number: pulumi.Output[str], opts: pulumi.ResourceOptions
+) -> Storage:
+    args = StorageArgs(
+        naming=course.naming,
+        project=google.project,
+        # The project's id makes the bucket's name the only one in the world.
+        bucket=course.naming.of(google.project),
+        region=course.cluster.regions("gcp")[0],
+        project_number=number,
+    )
+    return Storage("gcp-storage", args, opts)
 
 
 def _identity(course: Course, google: GoogleProject, storage: Storage, opts: pulumi.ResourceOptions) -> Identity:

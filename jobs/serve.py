@@ -137,6 +137,11 @@ class Config:
         if wrong:
             raise ValueError("; ".join(wrong))
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The container images that this server runs."""
+        return (self.tgi_image,) if self.tgi_image and self.engine == TGI else ()
+
     def _of(self, name: str) -> Any:
         return getattr(self, name)
 

@@ -22,12 +22,18 @@ import yaml
 from clusterlab.errors import ClusterlabError
 from clusterlab.rehearsal.faults import Fault, Injector, Reply
 from clusterlab.rehearsal.host import GATEWAY, METADATA, PUBLIC_NETWORK, Host
+from clusterlab.rehearsal.transport import take_for_tls
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PORT = 5000
 ENDPOINT = f"http://{GATEWAY}:{PORT}"
+LOOPBACK = "127.0.0.1"
+LOCAL_ENDPOINT = f"http://{LOOPBACK}:{PORT}"
+"""The same cloud, where the class's program looks for it: that takes no other address."""
+THE_PROGRAM = "Credential=emulated/"
+"""In the signature of what the class's program asks for (`infra/emulated/account.py`)."""
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 OUTAGE_SECONDS = 1.0
@@ -87,7 +93,7 @@ class EmulatedCloud:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def start(self) -> None:
-        """Serve the cloud's interface at `ENDPOINT`, and its metadata service."""
+        """Serve the cloud's interface at `ENDPOINT` and `LOCAL_ENDPOINT`, and its metadata service."""
         from moto.ec2.models import elastic_network_interfaces
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
@@ -99,7 +105,8 @@ class EmulatedCloud:
         interfaces: Any = elastic_network_interfaces
         interfaces.random_public_ip = lambda: f"{PUBLIC_NETWORK}.{next(numbers)}"
         gate = _Gate(cloud=self, app=DomainDispatcherApplication(create_backend_app))
-        for address, port in ((GATEWAY, PORT), (METADATA, 80)):
+        take_for_tls()
+        for address, port in ((GATEWAY, PORT), (LOOPBACK, PORT), (METADATA, 80)):
             server = make_server(address, port, gate, threaded=True, request_handler=_quiet_handler())
             threading.Thread(target=server.serve_forever, daemon=True).start()
             self._servers.append(server)
@@ -174,7 +181,9 @@ class _Gate:
     ACTIONS = frozenset({"RunInstances", "StartInstances", "StopInstances", "TerminateInstances"})
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] != "POST" or "/ec2/" not in environ.get("HTTP_AUTHORIZATION", ""):
+        signature = environ.get("HTTP_AUTHORIZATION", "")
+        # What the class itself stands on is there and no more: none of its machines boots, and no fault hits it.
+        if environ["REQUEST_METHOD"] != "POST" or "/ec2/" not in signature or THE_PROGRAM in signature:
             return self.app(environ, start_response)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         form = urllib.parse.parse_qs(body.decode())

@@ -20,6 +20,8 @@ SCRIPT = Path(__file__).with_name("host.sh")
 BRIDGE = "cloud0"
 GATEWAY = "10.77.0.1"
 """The address of this side of the network that joins the hosts."""
+PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+"""Of RFC 1918: whichever of its addresses a class has for its network, its hosts are on this one bridge."""
 METADATA = "169.254.169.254"
 """Where a machine of a cloud asks about itself."""
 PUBLIC_NETWORK = "203.0.113"
@@ -34,7 +36,7 @@ def make_network() -> None:
         f"address add {GATEWAY}/16 dev {BRIDGE}",
         f"address add {METADATA}/32 dev {BRIDGE}",
         f"link set {BRIDGE} up",
-        f"route add {PUBLIC_NETWORK}.0/24 dev {BRIDGE}",
+        *(f"route add {network} dev {BRIDGE}" for network in (*PRIVATE_NETWORKS, f"{PUBLIC_NETWORK}.0/24")),
     )
 
 
@@ -47,7 +49,7 @@ class Host:
     layers: Sequence[Path]
     """Of its root, the upper ones first; they are only read."""
     address: str
-    """In 10.77.0.0/16."""
+    """In one of `PRIVATE_NETWORKS`."""
     start_script: str
     """What it runs, as root; the host ends with it."""
     public_address: str | None = None
@@ -125,9 +127,10 @@ class Host:
         )
         _ip(
             "link set lo up",
-            f"address add {self.address}/16 dev eth0",
+            f"address add {self.address}/32 dev eth0",
             *([f"address add {self.public_address}/32 dev eth0"] if self.public_address else []),
             "link set eth0 up",
+            *(f"route add {network} dev eth0" for network in PRIVATE_NETWORKS),
             f"route add {METADATA} via {GATEWAY}",
             inside=self.name,
         )

@@ -43,11 +43,11 @@ def rehearse_managed_job(scene: Scene, cluster: Cluster, fault: Fault) -> None:
         scene.sky.run("jobs", "launch", "-y", "-d", "-n", cluster.name, *arguments)
     with steps.step("a spot machine runs it, its checkpoints reach the bucket") as step:
         first = _machine(scene)
-        _wait("a checkpoint in the bucket", lambda: _checkpoints() or _ended(scene), JOB_SECONDS, scene)
-        if not _checkpoints():
+        _wait("a checkpoint in the bucket", lambda: _checkpoints(scene) or _ended(scene), JOB_SECONDS, scene)
+        if not _checkpoints(scene):
             raise StepError(f"the managed job is {_status(scene)}; {scene.sky.log} has what SkyPilot said")
         step.notes.append(
-            f"{first.shape} in {first.zone}, spot; s3://{account.BUCKET} mounted with MOUNT_CACHED (rclone)"
+            f"{first.shape} in {first.zone}, spot; s3://{scene.bucket} mounted with MOUNT_CACHED (rclone)"
         )
     with steps.step("every machine and disk carries the cost tags") as step:
         step.notes.append(check_tags(lab))
@@ -60,7 +60,7 @@ def rehearse_managed_job(scene: Scene, cluster: Cluster, fault: Fault) -> None:
         step.notes.append(_launches(fault))
     with steps.step("run.json comes back, its result as expected") as step:
         target = scene.out / cluster.name
-        _download(target)
+        _download(scene.bucket, target)
         step.notes.append(check_record(target, lab))
         step.notes.append(_attempts(target, fault))
     with steps.step("nothing that is billed is left") as step:
@@ -137,26 +137,26 @@ def _status(scene: Scene) -> str:
     return str(jobs[0]["status"]).rpartition(".")[2]
 
 
-def _checkpoints() -> list[str]:
-    return [key for key in _keys() if "/checkpoints/" in key]
+def _checkpoints(scene: Scene) -> list[str]:
+    return [key for key in _keys(scene.bucket) if "/checkpoints/" in key]
 
 
-def _keys() -> list[str]:
+def _keys(bucket: str) -> list[str]:
     import boto3
 
-    pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=account.BUCKET)
+    pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
     return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
 
-def _download(target: Path) -> None:
+def _download(bucket: str, target: Path) -> None:
     import boto3
 
-    bucket: Any = boto3.client("s3")
-    for key in _keys():
+    s3: Any = boto3.client("s3")
+    for key in _keys(bucket):
         if key.endswith((RECORD, ".jsonl")):
             path = target / key
             path.parent.mkdir(parents=True, exist_ok=True)
-            bucket.download_file(account.BUCKET, key, str(path))
+            s3.download_file(bucket, key, str(path))
 
 
 def _wait(what: str, ready: Callable[[], object], seconds: float, scene: Scene) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -13,14 +14,17 @@ from clusterlab.lab import Lab
 from clusterlab.reaper.resource import Resource
 from clusterlab.rehearsal import account
 from clusterlab.rehearsal.client import COMMAND_SECONDS, SkyPilot
-from clusterlab.rehearsal.cloud import ENDPOINT, REGION, EmulatedCloud
+from clusterlab.rehearsal.cloud import ENDPOINT, LOCAL_ENDPOINT, REGION, EmulatedCloud
 from clusterlab.rehearsal.faults import Fault, Injector
 from clusterlab.rehearsal.launch import SHARED, STUDENT, Cluster, check_record, side_by_side, times
 from clusterlab.rehearsal.prices import write_skypilot_catalog
+from clusterlab.rehearsal.stack import class_of, configuration, make_class
 from clusterlab.rehearsal.stage import Request, Stage
 from clusterlab.rehearsal.steps import StepError, Steps
 
 OUTAGE_SECONDS = 120.0
+MANAGED = (Fault.PREEMPT, Fault.KILL_CONTROLLER)
+"""Faults that a managed job goes on after."""
 CREDENTIALS = {
     "AWS_ENDPOINT_URL": ENDPOINT,
     "AWS_ACCESS_KEY_ID": "rehearsal",
@@ -29,6 +33,11 @@ CREDENTIALS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 """With which everything here, boto3 and SkyPilot, reaches the emulated cloud and no other."""
+SETTINGS = {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_EC2_LOAD_DEFAULT_AMIS": "true"}
+CONTROLLER = {"jobs": {"controller": {"consolidation_mode": True}}}
+"""The controller of managed jobs runs in the API server: one machine less."""
+TOLD = ("aws_vpc_name", "aws_security_group_name", "aws_remote_identity", "aws_bucket")
+"""Exports of the class that its step names: the network, as whom machines act, and where runs are kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +49,8 @@ class Scene:
     cloud: EmulatedCloud
     catalog: Catalog
     out: Path
+    bucket: str
+    """That of the class."""
 
 
 def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, stage: Stage) -> None:
@@ -47,61 +58,61 @@ def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, stage: Stag
 
     Raises:
         StepError: that step, with what was seen.
-        InputError: a lab cannot be read.
+        InputError: a lab or the class cannot be read.
     """
     labs = [Lab.load(Path(lab)) for lab in request.labs if lab != SHARED]
+    class_file = class_of(request.labs, Path(request.root))
     injector = Injector(fault=request.fault, seed=request.seed)
     cloud = EmulatedCloud(folder=stage.disks, layers=stage.layers, cache=stage.cache, injector=injector)
-    managed = request.fault in (Fault.PREEMPT, Fault.KILL_CONTROLLER)
-    # What the course's policy asks for: who launches, and where the runs of a job are kept that loses its machine.
-    course = {"CLUSTERLAB_STUDENT": STUDENT} | ({"CLUSTERLAB_BUCKET": account.BUCKET} if managed else {})
-    sky = replace(sky, variables=dict(sky.variables) | CREDENTIALS | course)
-    scene = Scene(steps=steps, sky=sky, cloud=cloud, catalog=Catalog.load(), out=Path(request.out))
+    sky = replace(sky, variables=dict(sky.variables) | CREDENTIALS | {"CLUSTERLAB_STUDENT": STUDENT})
+    catalog = Catalog.load()
     with ExitStack() as stack:
         with steps.step("emulated cloud"):
-            os.environ.update(CREDENTIALS | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"})
-            os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "true"
-            _configure(scene)
+            os.environ.update(CREDENTIALS | SETTINGS)
+            write_skypilot_catalog(catalog, sky.home)
+            sky.configure(CONTROLLER)
             api = sky.start("api", "start")
             cloud.start()
             stack.callback(cloud.stop)
-            account.seed()
+        with steps.step(f"the Pulumi program of {class_file}, applied") as step:
+            exports = make_class(class_file, root=Path(request.root), region=REGION, endpoint=LOCAL_ENDPOINT)
+            # SkyPilot reads it again with each command.
+            sky.configure(CONTROLLER | configuration(exports))
+            step.notes.append(", ".join(str(exports[name]) for name in TOLD))
         with steps.step("SkyPilot's API server"):
-            said, _ = api.communicate()
-            if api.returncode:
-                raise StepError(f"`sky api start` ended with {api.returncode}:\n{said.strip()[-1000:]}")
+            _wait_for(api)
             sky.go_first()
-        for lab in labs:
-            _rehearse(scene, lab, request, managed=managed)
-        if SHARED in request.labs:
-            from clusterlab.rehearsal.shared import rehearse_shared_cluster
+        bucket = str(exports["aws_bucket"])
+        if request.fault in MANAGED:
+            # Where the policy keeps the runs of a job that loses its machine.
+            sky = replace(sky, variables=dict(sky.variables) | {"CLUSTERLAB_BUCKET": bucket})
+        scene = Scene(steps=steps, sky=sky, cloud=cloud, catalog=catalog, out=Path(request.out), bucket=bucket)
+        _play(scene, labs, request)
 
-            rehearse_shared_cluster(scene)
+
+def _wait_for(api: subprocess.Popen[str]) -> None:
+    said, _ = api.communicate()
+    if api.returncode:
+        raise StepError(f"`sky api start` ended with {api.returncode}:\n{said.strip()[-1000:]}")
 
 
-def _rehearse(scene: Scene, lab: Lab, request: Request, *, managed: bool) -> None:
-    if managed and request.fault:
+def _play(scene: Scene, labs: Sequence[Lab], request: Request) -> None:
+    for lab in labs:
+        _rehearse(scene, lab, request)
+    if SHARED in request.labs:
+        from clusterlab.rehearsal.shared import rehearse_shared_cluster
+
+        rehearse_shared_cluster(scene)
+
+
+def _rehearse(scene: Scene, lab: Lab, request: Request) -> None:
+    if request.fault in MANAGED:
         from clusterlab.rehearsal.managed import rehearse_managed_job
 
         rehearse_managed_job(scene, Cluster(name=lab.name, lab=lab), request.fault)
         return
     names = [f"{lab.name}-{number}" for number in range(1, request.num_clusters + 1)]
     _rehearse_lab(scene, [Cluster(name=name, lab=lab) for name in names], request.fault)
-
-
-def _configure(scene: Scene) -> None:
-    write_skypilot_catalog(scene.catalog, scene.sky.home)
-    scene.sky.configure(
-        {
-            "aws": {
-                "vpc_name": account.VPC,
-                "remote_identity": account.NODE_ROLE,
-                "security_group_name": account.SECURITY_GROUP,
-            },
-            # The controller of managed jobs runs in the API server: one machine less.
-            "jobs": {"controller": {"consolidation_mode": True}},
-        }
-    )
 
 
 def _rehearse_lab(scene: Scene, clusters: Sequence[Cluster], fault: Fault | None) -> None:

@@ -7,8 +7,8 @@ and by the GB. The cluster's security group lets nothing in from outside.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
@@ -17,7 +17,7 @@ import pulumi_aws as aws
 from clusterlab.catalog import Catalog
 from infra.aws.class_ray import GPU, POOL_LABEL, SYSTEM, pools_of, ray_version
 from infra.aws.class_roles import ClassRoles
-from infra.aws.class_services import ClassServices
+from infra.aws.class_services import STUDENTS, ClassServices
 from infra.naming import Naming
 
 LOGS = ["api", "audit", "authenticator"]
@@ -41,7 +41,7 @@ class ClassClusterArgs:
     ssh_from: tuple[str, ...]
     """CIDRs that reach Kubernetes's API; from nowhere else, where there are none."""
     key_arn: pulumi.Input[str]
-    """Of the KMS key that encrypts Kubernetes's secrets and the nodes' disks."""
+    """Of the KMS key that encrypts Kubernetes's secrets."""
     gpu_instance_types: tuple[str, ...]
     """A node group for each, such as g6.xlarge."""
     max_nodes: int = 4
@@ -50,7 +50,8 @@ class ClassClusterArgs:
     """Of a Ray node: that of images/train.lock, by digest."""
     version: str = "1.35"
     """Of Kubernetes; EKS's standard support of it ends in March 2027."""
-    boundary_arn: pulumi.Input[str] | None = None
+    student_role_arns: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """By student: who reaches Ray through `kubectl port-forward`, and nothing else of Kubernetes."""
 
 
 class ClassCluster(pulumi.ComponentResource):
@@ -64,10 +65,11 @@ class ClassCluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: ClassClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("clusterlab:aws:ClassCluster", name, None, opts)
         self._args, self._child = args, pulumi.ResourceOptions(parent=self)
-        self._roles = ClassRoles(f"{name}-roles", naming=args.naming, boundary_arn=args.boundary_arn, opts=self._child)
+        self._roles = ClassRoles(f"{name}-roles", naming=args.naming, opts=self._child)
         cluster = self._cluster()
         self.cluster_name, self.endpoint = cluster.name, cluster.endpoint
         self._let_in(self._roles.autoscaler_arn)
+        self._students()
         pools = pools_of(args.gpu_instance_types, Catalog.load(), max_nodes=args.max_nodes)
         system = self._nodes(SYSTEM, SYSTEM_INSTANCE_TYPE)
         for pool in pools:
@@ -127,6 +129,17 @@ class ClassCluster(pulumi.ComponentResource):
             opts=self._child,
         )
 
+    def _students(self) -> None:
+        for student, role_arn in self._args.student_role_arns.items():
+            aws.eks.AccessEntry(
+                f"{self._name}-{student}",
+                cluster_name=self.cluster_name,
+                principal_arn=role_arn,
+                kubernetes_groups=[STUDENTS],
+                tags=self._args.naming.tags("cluster"),
+                opts=self._child,
+            )
+
     def _nodes(self, pool: str, instance_type: str, *, gpu: bool = False) -> aws.eks.NodeGroup:
         args, least = self._args, 0 if gpu else 1
         template = self._template(pool, GPU_DISK_GIB if gpu else SYSTEM_DISK_GIB)
@@ -163,8 +176,8 @@ class ClassCluster(pulumi.ComponentResource):
         disk = aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
             volume_size=disk_gib,
             volume_type="gp3",
+            # With the account's own key: one of the class's would need a grant to the role that Auto Scaling has.
             encrypted="true",
-            kms_key_id=args.key_arn,
             delete_on_termination="true",
         )
         return aws.ec2.LaunchTemplate(

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from infra.aws.statements import fitting
 from infra.naming import Naming
 
 MANAGED = "arn:aws:iam::aws:policy/"
@@ -28,11 +29,10 @@ class ClassRoles(pulumi.ComponentResource):
         name: str,
         *,
         naming: Naming,
-        boundary_arn: pulumi.Input[str] | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("clusterlab:aws:ClassRoles", name, None, opts)
-        self._naming, self._boundary = naming, boundary_arn
+        self._naming = naming
         self.cluster_arn = self._role("eks", "eks.amazonaws.com", OF_THE_CLUSTER).arn
         self.node_arn = self._role("eks-node", "ec2.amazonaws.com", OF_NODES).arn
         autoscaler = self._role("eks-autoscaler", POD_IDENTITY, ())
@@ -51,9 +51,8 @@ class ClassRoles(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
             f"{self._name}-{part}",
-            name=self._naming.of(part),
+            name=fitting(self._naming.of(part)),
             assume_role_policy=json.dumps(_trust(service)),
-            permissions_boundary=self._boundary,
             tags=self._naming.tags(part),
             opts=child,
         )

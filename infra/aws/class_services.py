@@ -47,6 +47,8 @@ KUBERAY = Chart(
     version="1.7.0",
     namespace="ray-system",
 )
+STUDENTS = "clusterlab:students"
+"""Kubernetes's group of the students."""
 IDLE_NODE = "10m"
 """After which a node that nothing needs is ended."""
 
@@ -76,6 +78,7 @@ class ClassServices(pulumi.ComponentResource):
         self._chart(DEVICE_PLUGIN, {"tolerations": [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]})
         operator = self._chart(KUBERAY, {})
         space = self._namespace(naming, pools)
+        self._students([space])
         self._ray(naming, ray_cluster(pools, image, ray_version), [operator, space])
         self.register_outputs({})
 
@@ -104,6 +107,23 @@ class ClassServices(pulumi.ComponentResource):
                 values=values,
             ),
             opts=self._child,
+        )
+
+    def _students(self, after: list[pulumi.Resource]) -> None:
+        """A student finds the head and has a tunnel to it: its token says what he may ask Ray for."""
+        opts = pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=after))
+        metadata = {"name": "students", "namespace": NAMESPACE}
+        rules = [
+            {"apiGroups": [""], "resources": ["pods", "services"], "verbs": ["get", "list"]},
+            {"apiGroups": [""], "resources": ["pods/portforward"], "verbs": ["create"]},
+        ]
+        kubernetes.rbac.v1.Role(f"{self._name}-students", metadata=metadata, rules=rules, opts=opts)
+        kubernetes.rbac.v1.RoleBinding(
+            f"{self._name}-students",
+            metadata=metadata,
+            role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "students"},
+            subjects=[{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": STUDENTS}],
+            opts=opts,
         )
 
     def _namespace(self, naming: Naming, pools: Sequence[Pool]) -> kubernetes.core.v1.Namespace:

@@ -60,8 +60,8 @@ class Identity(pulumi.ComponentResource):
     student_role_arns: dict[str, pulumi.Output[str]]
     student_role_names: dict[str, pulumi.Output[str]]
     student_policy_arn: pulumi.Output[str]
-    launch_policy_arns: list[pulumi.Output[str]]
-    """Both of what the course server's role needs, to launch for every student."""
+    server_policy_arn: pulumi.Output[str]
+    """What the course server's role needs, to launch for every student."""
     instructor_role_arn: pulumi.Output[str]
     deny_launch_policy_arn: pulumi.Output[str]
     """What the budget's action attaches."""
@@ -83,14 +83,15 @@ class Identity(pulumi.ComponentResource):
         guard = self._policy("guard", statements_launch.guard)
         self._node(guard)
         self._students(guard)
-        self._server()
+        # The course server makes its own role.
+        self.server_policy_arn = self._policy("server", statements_launch.server)
         self._instructor()
         self.register_outputs(
             {
                 "node_role_arn": self.node_role_arn,
                 "student_role_arns": self.student_role_arns,
                 "student_policy_arn": self.student_policy_arn,
-                "launch_policy_arns": self.launch_policy_arns,
+                "server_policy_arn": self.server_policy_arn,
                 "instructor_role_arn": self.instructor_role_arn,
                 "deny_launch_policy_arn": self.deny_launch_policy_arn,
                 "boundary_arn": self.boundary_arn,
@@ -120,11 +121,6 @@ class Identity(pulumi.ComponentResource):
             role = self._role(part, trust, bounded=True, path=f"{self._path}student/", tags={"student": student})
             self._attach(part, role, {"student": self.student_policy_arn, "guard": guard})
             self.student_role_arns[student], self.student_role_names[student] = role.arn, role.name
-
-    def _server(self) -> None:
-        """Documents only: the course server makes its own role."""
-        server_guard = self._policy("server-guard", lambda scope: statements_launch.guard(scope, own=False))
-        self.launch_policy_arns = [self._policy("server", statements_launch.server), server_guard]
 
     def _instructor(self) -> None:
         course, emails = self._args.naming.course, self._args.instructors

@@ -10,7 +10,7 @@ The machine is never changed: other code, or another setting, is another machine
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -56,8 +56,8 @@ class CourseServerArgs:
     """Of the class's bucket: the server's code is in it, and its certificate."""
     key_arn: pulumi.Input[str]
     """Of the KMS key that encrypts disks, bucket and secret."""
-    launch_policy_arns: Sequence[pulumi.Input[str]]
-    """What lets it start students' machines, and what it may not: `Identity.launch_policy_arns`."""
+    launch_policy_arn: pulumi.Input[str]
+    """What lets it start students' machines: `Identity.server_policy_arn`."""
     boundary_arn: pulumi.Input[str] | None = None
     domain: str | None = None
     """Its name in the DNS, with a certificate of Let's Encrypt; None for one that it signs itself."""
@@ -200,7 +200,7 @@ class CourseServer(pulumi.ComponentResource):
             bucket_arn=args.bucket_arn,
             key_arn=args.key_arn,
             secret_arn=self.secret_arn,
-            policy_arns=args.launch_policy_arns,
+            policy_arn=args.launch_policy_arn,
             boundary_arn=args.boundary_arn,
             hosted_zone_id=args.hosted_zone_id,
             opts=self._child,

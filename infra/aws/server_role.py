@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from infra.aws.statements import path_of
 from infra.naming import Naming
 
 TRUST = {
@@ -36,7 +34,7 @@ class ServerRole(pulumi.ComponentResource):
         bucket_arn: pulumi.Input[str],
         key_arn: pulumi.Input[str],
         secret_arn: pulumi.Input[str],
-        policy_arns: Sequence[pulumi.Input[str]],
+        policy_arn: pulumi.Input[str],
         boundary_arn: pulumi.Input[str] | None,
         hosted_zone_id: pulumi.Input[str] | None,
         opts: pulumi.ResourceOptions | None = None,
@@ -46,8 +44,6 @@ class ServerRole(pulumi.ComponentResource):
         role = aws.iam.Role(
             name,
             name=naming.of("server"),
-            # Where the budget's action may deny it launches.
-            path=path_of(naming.course),
             assume_role_policy=json.dumps(TRUST),
             permissions_boundary=boundary_arn,
             tags=naming.tags("server"),
@@ -56,8 +52,7 @@ class ServerRole(pulumi.ComponentResource):
         known = pulumi.Output.all(bucket=bucket_arn, key=key_arn, secret=secret_arn, zone=hosted_zone_id)
         document = known.apply(lambda made: json.dumps(own_policy(**made)))
         aws.iam.RolePolicy(f"{name}-own", name="own", role=role.name, policy=document, opts=child)
-        launch = {f"launch-{number}": arn for number, arn in enumerate(policy_arns)}
-        for part, arn in (launch | {"shell": SYSTEMS_MANAGER}).items():
+        for part, arn in (("launch", policy_arn), ("shell", SYSTEMS_MANAGER)):
             aws.iam.RolePolicyAttachment(f"{name}-{part}", role=role.name, policy_arn=arn, opts=child)
         profile = aws.iam.InstanceProfile(name, name=role.name, role=role.name, tags=naming.tags("server"), opts=child)
         self.role_name, self.profile_name = role.name, profile.name

@@ -54,25 +54,36 @@ def student(scope: Scope) -> Document:
 
 
 def server(scope: Scope) -> Document:
-    """The course server's SkyPilot launches and ends for every student; the course's policy there says for whom."""
+    """The course server's SkyPilot launches and ends for every student; the course's policy there says for whom.
+
+    What is denied is in it too: the server's role is made elsewhere, and takes one document.
+    """
     of_course = {"aws:ResourceTag/course": scope.course}
     return document(
         *_launches(scope),
-        allow("TagTheCourses", ["ec2:CreateTags"], [scope.ec2(kind) for kind in MADE], StringEquals=of_course),
-        allow("EndTheCourses", ENDS, scope.ec2("instance"), StringEquals=of_course),
+        allow(
+            "TagTheCourses",
+            ["ec2:CreateTags"],
+            [scope.ec2(kind) for kind in MADE],
+            StringEquals=of_course,
+            StringEqualsIfExists=dict(map(_as_it_is, KEYS)),
+        ),
+        end_students(scope),
         allow("ListRuns", ["s3:ListBucket"], scope.bucket),
         allow("KeepRuns", OBJECTS, [f"{scope.bucket}/{part}/*" for part in (RUNS, SCRATCH)]),
         use_key(scope.key, scope.regions),
+        *_tagged(scope, own=False),
+        *_placed(scope),
     )
 
 
-def guard(scope: Scope, *, own: bool = True) -> Document:
-    """What is denied, whatever else is attached to the role; with `own`, launches for anybody but its student too."""
-    return document(*_tagged(scope, own=own), *_placed(scope), *map(_kept, KEYS))
+def guard(scope: Scope) -> Document:
+    """What is denied to a student and to a node, whatever else is attached to the role."""
+    return document(*_tagged(scope, own=True), *_placed(scope), *map(_kept, KEYS))
 
 
 def boundary() -> Document:
-    """The calls that students, the course server and nodes can be allowed at all; it allows nothing by itself."""
+    """The calls that students and nodes can be allowed at all; it allows nothing by itself."""
     calls = [*LOOKS, "ec2:RunInstances", "ec2:CreateTags", *ENDS, "iam:PassRole"]
     calls += ["s3:ListBucket", *OBJECTS, *KEY_USES, SECRET, ECR_LOGIN, *IMAGE_PULLS]
     return document(allow("NothingElse", calls))
@@ -81,6 +92,12 @@ def boundary() -> Document:
 def deny_launch() -> Document:
     """What the budget's action attaches where the money is spent: nothing starts, and everything can be ended."""
     return document(deny("DenyLaunch", ["ec2:RunInstances", "ec2:StartInstances"]))
+
+
+def end_students(scope: Scope) -> Statement:
+    """The end of what was launched for somebody; the course server is the class's too, but no student's."""
+    of_course, launched = {"aws:ResourceTag/course": scope.course}, {"aws:ResourceTag/student": "false"}
+    return allow("EndStudents", ENDS, scope.ec2("instance"), StringEquals=of_course, Null=launched)
 
 
 def use_key(key: str, regions: Sequence[str], services: Sequence[str] = ("s3",)) -> Statement:
@@ -105,7 +122,7 @@ def _launches(scope: Scope) -> Iterator[Statement]:
 
 
 def _tagged(scope: Scope, *, own: bool) -> Iterator[Statement]:
-    """A launch carries the cost tags, on the machine and on its disks."""
+    """A launch carries the cost tags, on the machine and on its disks; with `own`, those of the role's student."""
     launch, made = ["ec2:RunInstances"], [scope.ec2(kind) for kind in MADE]
     yield deny("DenyOtherCourse", launch, made, StringNotEquals={"aws:RequestTag/course": scope.course})
     if own:
@@ -115,6 +132,9 @@ def _tagged(scope: Scope, *, own: bool) -> Iterator[Statement]:
     for key in NEEDED:
         sid = f"DenyWithout{_title(key)}"
         yield deny(sid, launch, made, ForAllValues_StringNotEquals={"aws:TagKeys": [key]})
+    # The keep-list of enforcement knows the course server by its name.
+    server_s = {"aws:RequestTag/Name": f"clusterlab-{scope.course}-server"}
+    yield deny("DenyNameOfTheServer", ["ec2:CreateTags"], StringEquals=server_s)
 
 
 def _placed(scope: Scope) -> Iterator[Statement]:
@@ -131,13 +151,14 @@ def _placed(scope: Scope) -> Iterator[Statement]:
 
 def _kept(key: str) -> Statement:
     """A tag is written anew only as it is: SkyPilot writes all of a machine's tags again when it marks the head."""
-    asked = f"aws:RequestTag/{key}"
-    return deny(
-        f"DenyRetag{_title(key)}",
-        ["ec2:CreateTags"],
-        StringNotEquals={asked: f"${{aws:ResourceTag/{key}, '-'}}"},
-        Null={asked: "false", "ec2:CreateAction": "true"},
-    )
+    asked, now = _as_it_is(key)
+    unless = {asked: "false", "ec2:CreateAction": "true"}
+    return deny(f"DenyRetag{_title(key)}", ["ec2:CreateTags"], StringNotEquals={asked: now}, Null=unless)
+
+
+def _as_it_is(key: str) -> tuple[str, str]:
+    """A tag that is asked for, and the one that the resource has; `-` where it has none, which is no label."""
+    return f"aws:RequestTag/{key}", f"${{aws:ResourceTag/{key}, '-'}}"
 
 
 def _title(key: str) -> str:

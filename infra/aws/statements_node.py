@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra.aws.statements import PAPERS, RUNS, SCRATCH, Document, Scope, allow, document, fitting
-from infra.aws.statements_launch import ECR_LOGIN, ENDS, IMAGE_PULLS, OBJECTS, SECRET, use_key
+from infra.aws.statements_launch import ECR_LOGIN, ENDS, IMAGE_PULLS, OBJECTS, SECRET, end_students, use_key
 
 NODE_LOOKS = ("ec2:DescribeInstances", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs")
 """What SkyPilot's autostop asks on a node before it ends the cluster."""
@@ -22,14 +22,14 @@ SEEN = (
 
 
 def node(scope: Scope) -> Document:
-    """Runs in the bucket, images, one secret, and the end of the course's machines, which autostop asks for.
+    """Runs in the bucket, images, one secret, and the end of students' machines, which autostop asks for.
 
     All nodes share it, and who is root on a node has it: so it tags nothing, and it starts nothing, neither what was
     stopped nor anything new.
     """
     return document(
         allow("Look", NODE_LOOKS),
-        allow("EndTheCourses", ENDS, scope.ec2("instance"), StringEquals={"aws:ResourceTag/course": scope.course}),
+        end_students(scope),
         allow("ListRuns", ["s3:ListBucket"], scope.bucket),
         allow("KeepRuns", OBJECTS, [f"{scope.bucket}/{part}/*" for part in (RUNS, SCRATCH)]),
         use_key(scope.key, scope.regions, ENCRYPTED),

@@ -77,7 +77,8 @@ def reaper(reaped: Reaped) -> Document:
 def budget_action(account: str, course: str, deny_policy: str) -> Document:
     """The budget's action attaches one policy to roles of the class, takes it away again, and nothing else."""
     calls = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
-    roles = iam_of(account, course, "role", "*")
+    # The course server's role has no path.
+    roles = [iam_of(account, course, "role", "*"), f"arn:aws:iam::{account}:role/clusterlab-{course}-server"]
     return document(allow("DenyLaunches", calls, roles, ArnEquals={"iam:PolicyARN": deny_policy}))
 
 

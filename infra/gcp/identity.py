@@ -18,8 +18,11 @@ from infra.naming import Naming
 
 LAUNCHES = (
     "compute.disks.create",
+    "compute.disks.list",
     "compute.disks.setLabels",
-    "compute.disks.useReadOnly",
+    "compute.firewalls.get",
+    "compute.firewalls.list",
+    "compute.globalOperations.get",
     "compute.images.get",
     "compute.images.useReadOnly",
     "compute.instances.create",
@@ -33,6 +36,7 @@ LAUNCHES = (
     "compute.instances.start",
     "compute.instances.stop",
     "compute.networks.get",
+    "compute.networks.getEffectiveFirewalls",
     "compute.networks.list",
     "compute.projects.get",
     "compute.regions.list",
@@ -42,12 +46,18 @@ LAUNCHES = (
     "compute.subnetworks.useExternalIp",
     "compute.zoneOperations.get",
     "compute.zones.list",
-    "compute.firewalls.list",
+    "iam.roles.get",
+    "iam.serviceAccounts.get",
     "resourcemanager.projects.get",
+    "resourcemanager.projects.getIamPolicy",
+    # SkyPilot takes no account that lacks it.
+    "serviceusage.services.enable",
     "serviceusage.services.list",
     "serviceusage.services.use",
 )
-"""What SkyPilot does for a student, in a network that is there: no network, no firewall rule, no policy of IAM."""
+"""What SkyPilot does for a student in a network that is there; it makes no network, firewall rule or policy of IAM."""
+NODE_ACCOUNT = "skypilot-v1"
+"""By this name SkyPilot 0.14.1 finds the account of its machines in a project; a project thus holds one class."""
 WATCHES = ("roles/compute.viewer", "roles/logging.viewer", "roles/monitoring.viewer")
 
 
@@ -73,7 +83,7 @@ class Identity(pulumi.ComponentResource):
     """The nodes' service account, the students' custom role, and what the project's policies refuse."""
 
     node_service_account: pulumi.Output[str]
-    """Its e-mail, which is SkyPilot's `gcp.remote_identity`."""
+    """Its e-mail."""
     student_role_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -90,11 +100,11 @@ class Identity(pulumi.ComponentResource):
         self.register_outputs(outputs)
 
     def _node(self) -> gcp.serviceaccount.Account:
-        """It reads and writes the class's bucket, and ends its own machine, which is how autostop works."""
+        """It keeps runs in the bucket, and ends machines, as autostop does; that they be its own IAM cannot say."""
         args = self._args
         account = gcp.serviceaccount.Account(
             f"{self._name}-node",
-            account_id=account_id(args.naming.of("node")),
+            account_id=NODE_ACCOUNT,
             project=args.project,
             display_name=f"Nodes of {args.naming.course}",
             opts=self._child,
@@ -177,14 +187,6 @@ class Identity(pulumi.ComponentResource):
             spec=gcp.orgpolicy.PolicySpecArgs(rules=[rule]),
             opts=self._child,
         )
-
-
-def account_id(name: str) -> str:
-    """A service account's id: at most 30 letters, the last no dash; the end of a name says more than its middle."""
-    if len(name) <= 30:
-        return name
-    start, _, end = name.rpartition("-")
-    return f"{start[: 29 - len(end)].rstrip('-')}-{end}"
 
 
 def constraint_name(course: str) -> str:

@@ -6,28 +6,27 @@ push can change.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from clusterlab.errors import InputError, Problem
+from clusterlab.images.image import PINNED
 from jobs.compress.environments import OWN
 from jobs.serving.ray_serve import RayServe
 from jobs.serving.settings import ServerSettings
 
 IMAGE_VARIABLE = "TGI_IMAGE"
-PINNED_IMAGE = re.compile(r"[\w.-]+(?::\d+)?(?:/[\w.-]+)+(?::[\w.-]+)?@sha256:[0-9a-f]{64}")
 IMAGE = (
     "ghcr.io/huggingface/text-generation-inference"
     "@sha256:e6b0af6e0bf65337b84a19f15d74660c7892192f555fb0b68d3f3d62bf0c1e9a"
 )
-"""Unverified, since it was not pulled here: others pinned it, and say of its launcher 3.3.6-dev0, 2026-01-08."""
+"""As images/images.yaml has it, which says who verified it; `clusterlab check` holds them together."""
 KEY_VARIABLE = "API_KEY"
 """TGI's own name for it."""
 
 
 def image_problem(image: str | None) -> str | None:
     """What is wrong with an image before anything is launched; None of none is nothing."""
-    if image is None or PINNED_IMAGE.fullmatch(image):
+    if image is None or PINNED.fullmatch(image):
         return None
     return f"{image!r}; allowed: one by its digest, such as {IMAGE_VARIABLE}={IMAGE}"
 

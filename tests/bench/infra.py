@@ -8,6 +8,7 @@ Runs where Pulumi is, in `.venv/sky`.
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -25,8 +26,11 @@ CLASS = ROOT / "clusters" / "llm-2026.yaml"
 
 def infra() -> list[Figure]:
     """The program of a class of many students and of few, in turn."""
-    command = [str(CONTROL.with_name("python")), "-W", "ignore", "-m", "tests.bench.infra", str(NUM_PAIRS)]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    command = [str(CONTROL.with_name("python")), "-W", "ignore", "-m", "tests.bench.infra"]
+    # As `make` has it: Python keeps what it compiled, which of the clouds' packages takes longer than all the rest.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    for pairs in ("1", str(NUM_PAIRS)):
+        done = subprocess.run([*command, pairs], cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
     return [Figure(**values) for values in json.loads(done.stdout.splitlines()[-1])]
 
 

@@ -63,7 +63,8 @@ def repository(tmp_path: Path) -> Path:
     """A copy of the repository with the lab `echo`, fit to be launched."""
     folder = copy_repository(tmp_path / "repository")
     shutil.copy(ROOT / "Makefile", folder)
-    shutil.copytree(ROOT / "clusters", folder / "clusters")
+    for name in ("clusters", "infra"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "images", folder / "images", dirs_exist_ok=True)
     (folder / ".venv").mkdir()
     (folder / ".venv" / "train").symlink_to(ROOT / ".venv/train")

@@ -6,11 +6,13 @@ Outputs that only a cloud knows read `${<Type>.<name>.<property>}`, so that a gr
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
+import yaml
 from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.settings import SETTINGS, set_root_resource
@@ -21,6 +23,9 @@ ACCOUNT = "123456789012"
 STACK = "pulumi:pulumi:Stack"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
 """Pulumi's mark of a secret in what goes to the engine."""
+HASH = re.compile(r"(?<=[-:])[0-9a-f]{16}\b")
+"""Of the code or of a lock, in a name."""
+CLOUD_CONFIG = "#cloud-config"
 TEXTS = (
     "arn",
     "name",
@@ -193,13 +198,13 @@ def _kind(token: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Assets by what is in them, JSON and outputs that nobody knows as what they say."""
+    """Documents by what they say; of files, which change with each commit, only where they lie."""
     if isinstance(value, dict):
         return {key: _plain(value[key]) for key in sorted(value)}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     if isinstance(value, pulumi.AssetArchive):
-        return {"archive": sorted(value.assets)}
+        return {"archive": sorted({name.partition("/")[0] for name in value.assets})}
     if isinstance(value, pulumi.FileArchive | pulumi.FileAsset):
         return {"file": value.path}
     if isinstance(value, pulumi.StringAsset):
@@ -207,11 +212,13 @@ def _plain(value: Any) -> Any:
     # To the engine every number is a double.
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return _parsed(value) if isinstance(value, str) else value
+    return _parsed(HASH.sub("<hash>", value)) if isinstance(value, str) else value
 
 
 def _parsed(text: str) -> Any:
     """A policy is compared by what it says, not by how it is written."""
+    if text.startswith(CLOUD_CONFIG):
+        return _plain(yaml.safe_load(text))
     if text[:1] not in ("{", "["):
         return text
     try:

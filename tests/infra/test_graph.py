@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+from functools import partial
+
 import pulumi
 import pulumi_aws as aws
 import pytest
@@ -44,6 +47,24 @@ def test_a_policy_is_shown_by_what_it_says() -> None:
     shown = graph().as_data()["resources"][ROLE]
     assert shown["first"]["inputs"]["assumeRolePolicy"] == {"Version": "2012-10-17"}
     assert shown["second"]["needs"] == ["Role.first"]
+
+
+def test_what_changes_with_each_commit_is_not_shown() -> None:
+    def program(content: str) -> None:
+        archive = pulumi.AssetArchive({f"code/{content}.py": pulumi.StringAsset(content)})
+        key = f"code-{hashlib.sha256(content.encode()).hexdigest()[:16]}.zip"
+        aws.s3.BucketObjectv2("code", bucket="runs", key=key, source=archive)
+
+    first, second = (run(partial(program, content)).as_data() for content in ("one", "two"))
+    [shown] = first["resources"]["aws:s3/bucketObjectv2:BucketObjectv2"].values()
+    assert shown["inputs"] == {"bucket": "runs", "key": "code-<hash>.zip", "source": {"archive": ["code"]}}
+    assert first == second
+
+
+def test_a_machine_s_first_steps_are_shown_by_what_they_say() -> None:
+    graph = run(lambda: aws.ec2.Instance("machine", user_data="#cloud-config\npackages: [make]\n"))
+    [shown] = graph.as_data()["resources"]["aws:ec2/instance:Instance"].values()
+    assert shown["inputs"]["userData"] == {"packages": ["make"]}
 
 
 def test_equal_programs_have_equal_graphs() -> None:

@@ -162,7 +162,7 @@ def _flags(ours: Sequence[Found], teams: Mapping[str, str]) -> Mapping[tuple[str
     for each in copies(ours):
         for one, other in ((each.first, each.second), (each.second, each.first)):
             same_team = teams.get(one.holder, one.holder) == teams.get(other.holder)
-            flag = copied(each, other.holder, same_team=same_team)
+            flag = copied(each, one, other, same_team=same_team)
             if flag not in flags[one.holder, one.lab]:
                 flags[one.holder, one.lab].append(flag)
     return flags

@@ -44,11 +44,11 @@ class Flag:
         return f"{self.kind}:{self.whom}" if self.whom is not None else str(self.kind)
 
 
-def copied(copy: Copy, other: str, *, same_team: bool) -> Flag:
+def copied(copy: Copy, one: Found, other: Found, *, same_team: bool) -> Flag:
     """What a copy says of one of its two runs."""
     team = ", in the same team" if same_team else ""
-    why = f"{', '.join(copy.traits)}{team}"
-    return Flag(kind=Kind.COPIED if copy.sure else Kind.LOOK, whom=other, why=why)
+    why = f"{one.run.run_id}: {', '.join(copy.traits)}{team}"
+    return Flag(kind=Kind.COPIED if copy.sure else Kind.LOOK, whom=other.holder, why=why)
 
 
 def of_runs(runs: Sequence[Found], scale: Scale, *, graded: bool) -> Iterator[Flag]:

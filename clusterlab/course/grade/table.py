@@ -44,7 +44,7 @@ def _table(book: Book) -> Table:
     for name in ("score", "late h"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("as handed out", overflow="fold")
-    table.add_column("flags", overflow="fold")
+    table.add_column("flags", no_wrap=True)
     due = {(row.student, row.lab) for row in book.due}
     for row in book.rows:
         table.add_row(*_cells(row, is_due=(row.student, row.lab) in due))
@@ -53,7 +53,7 @@ def _table(book: Book) -> Table:
 
 def _cells(row: Row, *, is_due: bool) -> tuple[str | Text, ...]:
     graded = row.graded
-    flags = Text(printable(", ".join(dict.fromkeys(flag.short for flag in row.flags))), style="yellow")
+    flags = Text("\n".join(dict.fromkeys(printable(flag.short) for flag in row.flags)), style="yellow")
     if graded is None:
         missing = Text("missing", style="bold red") if is_due else Text("not yet", style="dim")
         return row.student, row.lab, missing, "", "", "", flags

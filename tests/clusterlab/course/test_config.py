@@ -23,7 +23,7 @@ AWS = {
 }
 GCP = {
     "gcp_vpc_name": "clusterlab-llm-2026",
-    "gcp_remote_identity": "clusterlab-llm-2026-node@llm-2026-example.iam.gserviceaccount.com",
+    "gcp_node_service_account": "skypilot-v1@llm-2026-example.iam.gserviceaccount.com",
     "gcp_labels": {"course": "llm-2026"},
 }
 DUMP = "import json, sys; from sky.utils import schemas; json.dump(schemas.get_config_schema(), sys.stdout)"

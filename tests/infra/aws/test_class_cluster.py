@@ -123,6 +123,18 @@ def test_ray_begins_without_a_worker_and_asks_for_whole_machines() -> None:
     assert quota["requests.nvidia.com/gpu"] == str(4 * (1 + 4))
 
 
+def test_a_student_has_a_tunnel_to_ray_and_nothing_else_of_kubernetes() -> None:
+    graph = cluster(student_role_arns={"ana": "arn:aws:iam::123456789012:role/ana"})
+    entry = graph.one("aws:eks/accessEntry:AccessEntry").inputs
+    assert entry["principalArn"] == "arn:aws:iam::123456789012:role/ana"
+    binding = graph.one("kubernetes:rbac.authorization.k8s.io/v1:RoleBinding").inputs
+    assert [each["name"] for each in binding["subjects"]] == entry["kubernetesGroups"]
+    rules = graph.one("kubernetes:rbac.authorization.k8s.io/v1:Role").inputs["rules"]
+    allowed = {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
+    looks = {(resource, verb) for resource in ("pods", "services") for verb in ("get", "list")}
+    assert allowed == {("pods/portforward", "create")} | looks
+
+
 def test_a_machine_that_has_no_gpu_or_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match=r"m5\.large: no GPU machine of AWS's in the catalog; allowed: "):
         cluster(gpu_instance_types=("m5.large",))

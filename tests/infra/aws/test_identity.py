@@ -63,7 +63,6 @@ def test_the_documents_are_those_that_iam_was_asked_about(graph: Graph) -> None:
         "instructor": instructor(scope),
         "node": node(scope),
         "server": server(scope),
-        "server-guard": guard(scope, own=False),
         "student": student(scope),
     }
 

@@ -22,7 +22,7 @@ GIVEN: dict[str, Any] = {
     "bucket_name": "runs",
     "bucket_arn": "arn:aws:s3:::runs",
     "key_arn": "arn:aws:kms:us-east-1:123456789012:key/1",
-    "launch_policy_arns": ["arn:aws:iam::123456789012:policy/server", "arn:aws:iam::123456789012:policy/guard"],
+    "launch_policy_arn": "arn:aws:iam::123456789012:policy/student",
     "skypilot": {"vpc_name": "clusterlab-llm-2026-network"},
     "regions": ("us-east-1",),
     "budget_usd": Decimal(2500),
@@ -100,7 +100,7 @@ def test_it_runs_the_code_of_this_repository_and_another_code_is_another_machine
 def test_its_role_launches_as_a_student_and_touches_its_own_things_only() -> None:
     graph = server()
     attached = {each.inputs["policyArn"] for each in graph.of("aws:iam/rolePolicyAttachment:RolePolicyAttachment")}
-    assert {*GIVEN["launch_policy_arns"], "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"} <= attached
+    assert {GIVEN["launch_policy_arn"], "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"} <= attached
     statements = json.loads(graph.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])["Statement"]
     allowed = {action: each["Resource"] for each in statements for action in each["Action"]}
     assert allowed["s3:PutObject"] == ["arn:aws:s3:::runs/server/certificate.pem"]

@@ -20,7 +20,7 @@ from tests.infra.iam.roles import SCOPE, documents, principals
 
 evaluated = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
 READS = {"Read", "List"}
-GUARDS = ("guard", "server guard", "deny launch")
+GUARDS = ("guard", "deny launch")
 BY_TRUST = ("trust of ana", "trust of instructors")
 GRANTS = tuple(name for name in documents() if name not in (*GUARDS, *BY_TRUST, "boundary"))
 
@@ -61,7 +61,7 @@ def changed() -> set[tuple[str, str]]:
         ((name, statement["Sid"]), case, everyone[case.who], numbers)
         for name, statement in statements(*documents())
         if "Sid" in statement
-        for everyone in [principals(_mutated(name, statement["Sid"]))]
+        for everyone in [principals(_mutated(name, statement))]
         for case, numbers in _concerned(statement)
     ]
     found = iter(evaluate((who, case.requests[number]) for _, case, who, numbers in mutants for number in numbers))
@@ -69,10 +69,13 @@ def changed() -> set[tuple[str, str]]:
     return {key for key, case, new in after if _goes_through(case, new) is not case.allowed}
 
 
-def _mutated(name: str, sid: str) -> dict[str, dict[str, Any]]:
-    """The documents without a statement of one; the guard is one list of rules, which two roles have."""
-    where = GUARDS if name in GUARDS else (name,)
-    return {key: _without(each, sid) if key in where else each for key, each in documents().items()}
+def _mutated(name: str, statement: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The documents without a statement of one; what is denied is one list of rules, which two documents have."""
+    everywhere = statement["Effect"] == "Deny"
+    return {
+        key: _without(each, statement["Sid"]) if everywhere or key == name else each
+        for key, each in documents().items()
+    }
 
 
 def _without(policy: dict[str, Any], sid: str) -> dict[str, Any]:
@@ -111,7 +114,7 @@ def test_every_call_that_is_allowed_is_in_the_table(name: str) -> None:
     whole = documents()
     who = [key for key, each in principals(whole).items() if whole[name] in each.policies]
     asked = {request.action for case in CASES if case.allowed and case.who in who for request in case.requests}
-    patterns = {action for _, each in statements(name) for action in each["Action"]}
+    patterns = {action for _, each in statements(name) if each["Effect"] == "Allow" for action in each["Action"]}
     assert {each for each in patterns if not any(fnmatchcase(action, each) for action in asked)} == set()
 
 
@@ -124,7 +127,12 @@ def test_no_wildcard_stands_for_a_call_that_writes(name: str, statement: dict[st
 
 def granted() -> tuple[list[tuple[str, str, dict[str, Any]]], dict[str, tuple[str, bool]]]:
     """By document each call that is allowed by name, with its statement; and what AWS says of the calls."""
-    given = [(name, action, each) for name, each in statements(*GRANTS) for action in each["Action"]]
+    given = [
+        (name, action, each)
+        for name, each in statements(*GRANTS)
+        for action in each["Action"]
+        if each["Effect"] == "Allow"
+    ]
     named = [each for each in given if "*" not in each[1]]
     return named, levels(action for _, action, _ in named)
 
@@ -132,10 +140,7 @@ def granted() -> tuple[list[tuple[str, str, dict[str, Any]]], dict[str, tuple[st
 @evaluated
 def test_what_writes_or_reads_a_resource_of_its_own_is_scoped() -> None:
     """`*` is a resource only where AWS has none for the call, or where the call lists."""
-    given = [
-        (name, action, each) for name, each in statements(*GRANTS) for action in each["Action"] if "*" not in action
-    ]
-    known = levels(action for _, action, _ in given)
+    given, known = granted()
     loose = {
         (name, action)
         for name, action, each in given
@@ -147,10 +152,7 @@ def test_what_writes_or_reads_a_resource_of_its_own_is_scoped() -> None:
 @evaluated
 def test_what_writes_is_for_one_class() -> None:
     """By a resource's name or tag, or by what it is launched with."""
-    given = [
-        (name, action, each) for name, each in statements(*GRANTS) for action in each["Action"] if "*" not in action
-    ]
-    known = levels(action for _, action, _ in given)
+    given, known = granted()
     everywhere = {
         (name, action)
         for name, action, each in given

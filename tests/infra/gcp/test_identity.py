@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import ast
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.gcp.identity import Identity, IdentityArgs, account_id, constraint_name
+from clusterlab import skypilot
+from infra.gcp.identity import LAUNCHES, Identity, IdentityArgs, constraint_name
 from tests.infra.conftest import NAMING
 from tests.infra.graph import EchoMocks, Graph, run
 
@@ -40,6 +44,20 @@ def identity(organization: str | None = None, instance_types: tuple[str, ...] = 
     return run(program, answers=Cloud())
 
 
+def skypilot_constants() -> dict[str, ast.expr]:
+    """What SkyPilot's constants of Google Cloud are made of, without the libraries that their module needs."""
+    spec = importlib.util.find_spec("sky")
+    if spec is None or spec.submodule_search_locations is None:
+        pytest.skip(f"needs SkyPilot: `{skypilot.INSTALL}`")
+    [found] = spec.submodule_search_locations
+    tree = ast.parse((Path(found) / "provision" / "gcp" / "constants.py").read_text())
+    return {
+        each.targets[0].id: each.value
+        for each in tree.body
+        if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name)
+    }
+
+
 def granted(graph: Graph) -> set[tuple[str, str]]:
     members = graph.of("gcp:projects/iAMMember:IAMMember")
     return {(each.inputs["member"], each.inputs["role"]) for each in members}
@@ -51,6 +69,13 @@ def test_a_student_launches_and_changes_no_network_no_rule_and_no_right() -> Non
     writes = {each for each in permissions if each.split(".")[-1] in {"create", "delete", "update", "setIamPolicy"}}
     assert writes == {"compute.disks.create", "compute.instances.create", "compute.instances.delete"}
     assert ("user:ana@example.org", "${IAMCustomRole.identity-student.name}") in granted(identity())
+
+
+def test_a_student_may_all_that_skypilot_asks_of_whoever_launches() -> None:
+    values = skypilot_constants()
+    for needed in ("VM_MINIMAL_PERMISSIONS", "GCP_MINIMAL_PERMISSIONS"):
+        assert set(ast.literal_eval(values[needed])) <= set(LAUNCHES)
+    assert not set(ast.literal_eval(values["FIREWALL_PERMISSIONS"])) & set(LAUNCHES)
 
 
 def test_an_instructor_looks_and_a_node_ends_only_machines() -> None:
@@ -84,12 +109,11 @@ def test_without_an_organization_or_a_list_of_types_nothing_is_limited() -> None
     assert not any("custom." in name for name in named)
 
 
-@pytest.mark.parametrize("name", ["clusterlab-llm-2026-node", "clusterlab-large-language-models-2026-node"])
-def test_a_service_account_s_id_is_short_enough(name: str) -> None:
-    found = account_id(name)
-    assert 6 <= len(found) <= 30
-    assert found.startswith("clusterlab-")
-    assert found.endswith("-node")
+def test_nodes_have_the_account_that_skypilot_looks_for() -> None:
+    values = skypilot_constants()
+    name, version = (ast.literal_eval(values[each]) for each in ("SKYPILOT", "VERSION"))
+    assert ast.unparse(values["SKYPILOT_SERVICE_ACCOUNT_ID"]) == "SKYPILOT + '-' + VERSION"
+    assert identity().one("gcp:serviceaccount/account:Account").inputs["accountId"] == f"{name}-{version}"
 
 
 def test_two_courses_have_two_constraints() -> None:

@@ -30,6 +30,13 @@ LAUNCHES = (
         "DenyOtherCourse",
         "the tag is the class's",
     ),
+    denied(
+        "student",
+        "launches under the course server's name",
+        launch(TAGS | {"Name": "clusterlab-llm-2026-server"}),
+        "DenyNameOfTheServer",
+        "it would be kept when the money is spent",
+    ),
     denied("student", "launches as another student", launch(BENS), "DenyOtherStudent", "the tag is the role's"),
     denied("student", "launches another's disks", launch(disk_tags=BENS), "DenyOtherStudent", "the tag is the role's"),
     denied("student", "launches without `lab`", launch(without("lab")), "DenyWithoutLab", "each lab has a budget"),
@@ -141,6 +148,9 @@ LAUNCHES = (
     ),
     cannot("student", "launches with an administrator's role", launch(role=ADMIN), "only the node role is passed"),
     cannot("student", "launches in another network", launch(network="nlp-2026"), "the network is the class's"),
+    denied(
+        "course server, money spent", "launches for Ana", launch(), "DenyLaunch", "the denial is attached to it too"
+    ),
     may("course server", "launches for Ana", launch(), "the course's policy said yes"),
     may("course server", "launches for Ben", launch(BENS), "the course's policy said yes"),
     denied(

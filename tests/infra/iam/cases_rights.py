@@ -160,6 +160,7 @@ LOOKED_AT = (
     "elasticloadbalancing:DescribeTags",
     "s3:ListAllMyBuckets",
 )
+SERVERS = f"arn:aws:iam::{ACCOUNT}:role/clusterlab-llm-2026-server"
 STREAM = f"{LOGS}:log-stream:x"
 UPLOAD = f"{BUCKET}/runs/ana/part"
 SERVICES = (
@@ -210,6 +211,12 @@ SERVICES = (
         "attaches the denial to a student",
         ask("iam:AttachRolePolicy", ANAS, iam__PolicyARN=DENY_LAUNCH),
         "the money is spent",
+    ),
+    may(
+        "budget action",
+        "attaches the denial to the course server",
+        ask("iam:AttachRolePolicy", SERVERS, iam__PolicyARN=DENY_LAUNCH),
+        "it launches for all students",
     ),
     may(
         "budget action",

@@ -43,6 +43,16 @@ RETAGS = (
         retag(TAGS | {"ray-node-type": "head", "Name": "sky-head"}),
         "SkyPilot writes all tags again as they are",
     ),
+    *(
+        denied(
+            who,
+            "names a machine as the course server is named",
+            retag({"Name": "clusterlab-llm-2026-server"}),
+            "DenyNameOfTheServer",
+            "it would be kept when the money is spent",
+        )
+        for who in ("student", "course server")
+    ),
     may("student", "names a disk", retag({"Name": "mine"}, kind="volume"), "a name costs nothing"),
     denied(
         "student",
@@ -125,13 +135,9 @@ RETAGS = (
         "DenyRetagLeaseUntil",
         "the guard denies whatever is attached",
     ),
-    denied(
-        "course server",
-        "lengthens the lease",
-        retag({"lease-until": LATER}),
-        "DenyRetagLeaseUntil",
-        "only an instructor does",
-    ),
+    cannot("course server", "lengthens the lease", retag({"lease-until": LATER}), "only an instructor does"),
+    cannot("course server", "adds a team", retag({"team": "blue"}), "that the launch had not"),
+    may("course server", "names a disk", retag({"Name": "mine"}, BENS, kind="volume"), "a name costs nothing"),
     may(
         "course server",
         "marks the head of the cluster",

@@ -7,6 +7,8 @@ from tests.infra.iam.evaluator import Request
 from tests.infra.iam.launch import BENS, TAGS, arn, on_machine
 from tests.infra.iam.roles import ACCOUNT, BUCKET, HERE, IMAGES, KEY, KEY_POLICY, SECRET
 
+SERVERS = {key: value for key, value in TAGS.items() if key != "student"}
+"""Tags of the course server."""
 NLP = TAGS | {"course": "nlp-2026"}
 LAUNCHERS = ("student", "course server")
 
@@ -61,8 +63,13 @@ MACHINES = (
         ask("ec2:AuthorizeSecurityGroupIngress", arn("security-group", "sg-0abc")),
         "a service is reached by SSH",
     ),
-    may("node", "stops a machine of the course", on_machine("StopInstances"), "autostop of a cluster, by its head"),
-    may("node", "ends a machine of the course", on_machine("TerminateInstances"), "autodown of a cluster, by its head"),
+    may("node", "stops a student's machine", on_machine("StopInstances"), "autostop of a cluster, by its head"),
+    may("node", "ends a student's machine", on_machine("TerminateInstances"), "autodown of a cluster, by its head"),
+    *(
+        cannot(who, f"calls {call} on the course server", on_machine(call, SERVERS), "it is no student's")
+        for who in ("student", "node", "course server")
+        for call in ("StopInstances", "TerminateInstances")
+    ),
     cannot("node", "ends another course's machine", on_machine("TerminateInstances", NLP), "not of the class"),
     cannot("node", "ends a machine of no course", on_machine("TerminateInstances", {}), "not of the class"),
     may(

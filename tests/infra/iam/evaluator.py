@@ -12,7 +12,8 @@ from typing import Any
 
 HERE = Path(__file__).parent
 MODULES = HERE.parents[2] / ".venv" / "iam" / "node_modules"
-MISSING = None if shutil.which("node") else "node is not installed; `apt-get install nodejs npm` installs it"
+PRESENT = shutil.which("node") and (MODULES.is_dir() or shutil.which("npm"))
+MISSING = None if PRESENT else "node or npm is not installed; `apt-get install nodejs npm` installs them"
 INSTALL = "make .venv/iam/installed"
 
 

@@ -52,7 +52,6 @@ def documents(scope: Scope = SCOPE) -> dict[str, dict[str, Any]]:
         "boundary": boundary(),
         "node": node(scope),
         "server": server(scope),
-        "server guard": guard(scope, own=False),
         "deny launch": deny_launch(),
         "instructor": instructor(scope),
         "reaper": reaper(REAPED),
@@ -65,7 +64,7 @@ def documents(scope: Scope = SCOPE) -> dict[str, dict[str, Any]]:
 def principals(given: dict[str, dict[str, Any]]) -> dict[str, Principal]:
     """Everyone who asks, by name, with such documents."""
     launches, limit = [given["student"], given["guard"]], given["boundary"]
-    serves, runs = [given["server"], given["server guard"]], [given["node"], given["guard"]]
+    runs = [given["node"], given["guard"]]
     return {
         "student": _role("student/ana", launches, limit, student="ana"),
         "student with admin": _role("student/ana", [*launches, ANYTHING], limit, student="ana"),
@@ -73,7 +72,8 @@ def principals(given: dict[str, dict[str, Any]]) -> dict[str, Principal]:
         "student, money spent": _role("student/ana", [*launches, given["deny launch"]], limit, student="ana"),
         "node": _role("node", runs, limit),
         "node with admin": _role("node", [*runs, ANYTHING], limit),
-        "course server": _role("server", serves),
+        "course server": _role("server", [given["server"]]),
+        "course server, money spent": _role("server", [given["server"], given["deny launch"]]),
         "instructor": _role("instructor", [given["instructor"]]),
         "reaper": _role("reaper", [given["reaper"]]),
         "budget action": _role("budget", [given["budget"]]),

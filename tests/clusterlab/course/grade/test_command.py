@@ -56,7 +56,7 @@ def test_what_failed_was_changed_or_looks_odd_is_said_below() -> None:
     out = invoke(str(FILE))[1]
     assert "ana, toy: FAIL loss 2, expected 0.9 to 1.1" in out
     assert "ana, toy: STEPS: 1 -> 20" in out
-    assert "ana, toy: copied:eva, the same run, the same start, the same duration" in out
+    assert f"ana, toy: copied:eva, {run.run_id}: the same run, the same start, the same duration" in out
     assert "not in the roster: zoe (1 run)" in out
 
 
