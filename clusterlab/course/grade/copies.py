@@ -42,13 +42,13 @@ class Copy:
 
 def copies(found: Iterable[Found]) -> list[Copy]:
     """Each two runs of different holders that are one execution, or share what two executions hardly do."""
-    groups: dict[Hashable, list[Found]] = defaultdict(list)
+    groups: dict[tuple[str, str, Hashable], list[Found]] = defaultdict(list)
     for each in sorted(found, key=lambda each: each.entry.folder.as_posix()):
         for trait, value in _traits(each):
             groups[each.lab, trait, value].append(each)
     pairs: dict[tuple[int, int], list[str]] = defaultdict(list)
     runs: dict[int, Found] = {}
-    for (_, trait, _), group in groups.items():  # type: ignore[misc]
+    for (_, trait, _), group in groups.items():
         for first, second in combinations(group, 2):
             if first.holder != second.holder:
                 runs |= {id(first): first, id(second): second}
@@ -63,7 +63,7 @@ def _traits(found: Found) -> Iterator[tuple[str, Hashable]]:
     started = instant(run.started)
     if started is not None:
         yield START, started
-    if run.seconds is not None and _is_precise(run.seconds):
+    if run.seconds is not None:
         yield SECONDS, run.seconds
     timings = {name: value for name, value in sorted(run.metrics.items()) if _is_timing(name)}
     if any(map(_is_precise, timings.values())):
@@ -80,4 +80,8 @@ def _is_precise(value: float) -> bool:
 
 
 def _by_chance(copy: Copy) -> bool:
-    return copy.traits == (RUN,) and bool(TO_THE_SECOND.fullmatch(copy.first.run.run_id))
+    """Whether two executions may well share all of it."""
+    run = copy.first.run
+    named_alike = {RUN} if TO_THE_SECOND.fullmatch(run.run_id) else set()
+    as_long = set() if run.seconds is None or _is_precise(run.seconds) else {SECONDS}
+    return set(copy.traits) <= named_alike | as_long

@@ -47,7 +47,7 @@ def _graded(graded: Graded) -> dict[str, Any]:
         "results": [result_json(each) | {"verdict": each.verdict} for each in graded.results],
         "submitted": graded.submitted.isoformat(),
         "late_hours": None if graded.late is None else str(late_hours(graded.late)),
-        "as_handed_out": not (changed.envs or changed.others),
+        "as_handed_out": not changed.kinds,
         "changed_envs": {each.env: {"handed_out": each.handed_out, "used": each.used} for each in changed.envs},
         "changed_others": list(changed.others),
     }

@@ -38,10 +38,14 @@ class Differences:
     """`job`, `code` (the files of `jobs/`), `lock` (`images/train.lock`), or a model or data set, by its env."""
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """What kinds of things differ: `envs`, and the others by name."""
+        return (*(["envs"] * bool(self.envs)), *self.others)
+
+    @property
     def as_handed_out(self) -> str:
         """`yes`, or `no` with what kinds of things differ."""
-        kinds = ["envs"] * bool(self.envs) + list(self.others)
-        return f"no: {', '.join(kinds)}" if kinds else "yes"
+        return f"no: {', '.join(self.kinds)}" if self.kinds else "yes"
 
 
 def handed_out(lab: Lab, scale: Scale, root: Path) -> Asked:

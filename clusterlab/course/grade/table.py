@@ -38,13 +38,13 @@ def render(book: Book) -> Iterator[RenderableType]:
 
 def _table(book: Book) -> Table:
     table = Table(title=f"{book.course}: grades", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("student", overflow="fold")
+    table.add_column("student", overflow="fold", min_width=10)
     table.add_column("lab", overflow="fold")
     table.add_column("result", no_wrap=True)
     for name in ("score", "late h"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("as handed out", overflow="fold")
-    table.add_column("flags", no_wrap=True)
+    table.add_column("changed", overflow="fold")
+    table.add_column("flags", overflow="fold")
     due = {(row.student, row.lab) for row in book.due}
     for row in book.rows:
         table.add_row(*_cells(row, is_due=(row.student, row.lab) in due))
@@ -60,7 +60,7 @@ def _cells(row: Row, *, is_due: bool) -> tuple[str | Text, ...]:
     late = "" if graded.late is None else f"{late_hours(graded.late)}"
     score = "" if graded.score is None else f"{graded.score}"
     verdict = Text(graded.verdict or "no verdict", style=STYLES.get(graded.verdict, ""))
-    return row.student, row.lab, verdict, score, late, printable(graded.differences.as_handed_out), flags
+    return row.student, row.lab, verdict, score, late, printable(", ".join(graded.differences.kinds)), flags
 
 
 def _remarks(row: Row) -> Iterator[Text]:

@@ -67,6 +67,13 @@ def test_each_of_two_who_hold_one_execution_is_marked_with_the_other() -> None:
     assert all(rows(book)[name].graded is not None for name in ("ana", "eva"))
 
 
+def test_what_two_executions_hardly_share_is_for_a_look() -> None:
+    run = record("ana")
+    hand_in(run)
+    hand_in(record("eva", run_id="another", started=run.started))
+    assert shorts(graded()) == {"ana": ["look:eva"], "ben": [], "eva": ["look:ana"]}
+
+
 def test_a_copy_within_a_team_says_so() -> None:
     run = record("ana")
     hand_in(run)

@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from clusterlab.cli import app
+from clusterlab.course.grade.table import render
 from clusterlab.run import RECORD
 from tests.clusterlab.conftest import spoil
-from tests.clusterlab.course.grade.records import CLASS, RUNS, hand_in, record
+from tests.clusterlab.course.grade.records import CLASS, RUNS, graded, hand_in, record
 
 FILE = Path("clusters/llm-2026.yaml")
 LONG_AGO = CLASS.replace("2026-10-06", "2020-10-06")
@@ -95,6 +97,13 @@ def test_json_has_all_and_nothing_else_on_stdout() -> None:
     assert float(graded["late_hours"]) > 24
 
 
+def test_json_has_both_values_of_what_was_changed() -> None:
+    hand_in(record("ana", config={"steps": 20}))
+    graded = json.loads(invoke(str(FILE), "--json")[1])["rows"][0]["graded"]
+    assert graded["as_handed_out"] is False
+    assert graded["changed_envs"] == {"STEPS": {"handed_out": "1", "used": "20"}}
+
+
 def test_runs_of_several_places_are_graded_together() -> None:
     hand_in(record("ana"), runs=Path("one"))
     folder = hand_in(record("ben"), runs=Path("two"))
@@ -149,3 +158,16 @@ def test_the_labs_own_scale_is_taken_where_the_class_says_none() -> None:
 def test_runs_of_the_repository_are_taken_where_none_are_named() -> None:
     RUNS.rmdir()
     assert "runs: no such folder" in invoke(str(FILE))[1]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits_the_terminal(width: int) -> None:
+    run = record("ana", config={"steps": 20}, code="0" * 64)
+    hand_in(run)
+    hand_in(run, "a-student-with-a-long-name-of-many-letters")
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(next(render(graded())))
+    lines = capture.get().splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert "envs, code" in " ".join(capture.get().split())

@@ -3,10 +3,15 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from clusterlab.course.grade.collect import Found
 from clusterlab.course.grade.copies import RUN, SECONDS, START, TIMINGS, Copy, copies
+from clusterlab.report.results import Entry
 from clusterlab.run import Run
 from tests.clusterlab.course.grade.records import NOON, RUNS, collected, hand_in, record
 
@@ -71,6 +76,11 @@ TRACES = {
     "the start": ({"started": "2026-10-06T11:30:00+00:00"}, True, (RUN, SECONDS, TIMINGS)),
     "the name": ({"run_id": "mine"}, True, (START, SECONDS, TIMINGS)),
     "start and name": ({"started": "2026-10-06T11:30:00+00:00", "run_id": "x"}, False, (SECONDS, TIMINGS)),
+    "all but the duration": (
+        {"started": "2026-10-06T11:30:00+00:00", "run_id": "x", "metrics": {"loss": 1.0}},
+        False,
+        (SECONDS,),
+    ),
     "the duration": ({"seconds": 59.5}, False, (RUN, START, TIMINGS)),
     "all but the timings": (
         {"started": "2026-10-06T11:30:00+00:00", "run_id": "mine", "seconds": 59.5},
@@ -106,10 +116,18 @@ def test_what_two_executions_may_well_share_is_no_sign(metrics: dict[str, float]
     assert found() == []
 
 
-def test_durations_of_few_digits_are_no_sign() -> None:
+@pytest.mark.parametrize("later", [timedelta(minutes=5), timedelta(milliseconds=1)])
+def test_durations_of_few_digits_are_no_sign(later: timedelta) -> None:
     hand_in(record("ana", seconds=60.0))
-    hand_in(record("ben", seconds=60.0, ended=NOON + timedelta(minutes=5)))
+    hand_in(record("ben", seconds=60.0, ended=NOON + later))
     assert found() == []
+
+
+def test_a_copy_of_a_run_that_took_a_round_time_is_sure() -> None:
+    run = record("ana", seconds=60.0)
+    hand_in(run)
+    hand_in(copied_by("ben", run))
+    assert [each.sure for each in found()] == [True]
 
 
 def test_one_timing_that_differs_is_another_execution() -> None:
@@ -123,3 +141,36 @@ def test_a_students_own_runs_are_no_copies_of_each_other() -> None:
     folder = hand_in(record("ana"))
     shutil.copytree(folder, RUNS / "ana" / "toy" / "again")
     assert found() == []
+
+
+def test_runs_of_different_labs_are_not_compared() -> None:
+    run = record("ana")
+    hand_in(run)
+    hand_in(copied_by("ben", run, asked=replace(run.asked, lab="other")))
+    assert found() == []
+
+
+executions = st.lists(
+    st.tuples(
+        st.sampled_from(["ana", "ben", "eva"]),
+        st.integers(0, 10**6),
+        st.integers(0, 10**9).map(lambda each: 60 + (each + 1 / 7) / 1e9),
+    ),
+    min_size=2,
+    max_size=8,
+    unique_by=(lambda each: each[1], lambda each: each[2]),
+)
+
+
+@given(executions)
+def test_of_executions_that_end_alike_only_the_copy_is_found(given_: list[tuple[str, int, float]]) -> None:
+    base, honest = record("ana"), []
+    for student, milliseconds, seconds in given_:
+        started = NOON + timedelta(milliseconds=milliseconds)
+        run = copied_by(student, base, started=started.isoformat(timespec="milliseconds"), seconds=seconds)
+        honest.append(Found(entry=Entry(folder=Path(str(milliseconds)), run=run), owner=None))
+    assert copies(honest) == []
+    copy = Found(entry=Entry(folder=Path("copy"), run=honest[0].run), owner="zoe")
+    assert [({each.first.holder, each.second.holder}, each.sure) for each in copies([*honest, copy])] == [
+        ({honest[0].holder, "zoe"}, True)
+    ]

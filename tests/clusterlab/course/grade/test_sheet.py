@@ -38,6 +38,14 @@ def test_a_line_has_all_that_the_gradebook_needs() -> None:
     }
 
 
+def test_several_copies_of_one_students_runs_are_one_flag_and_other_flags_follow() -> None:
+    for name in ("one", "two"):
+        run = record("ana", run_id=name)
+        hand_in(run)
+        hand_in(run, "eva")
+    assert [line["flags"] for line in lines(long(graded()))] == ["copied:eva", "", "copied:ana | tags:ana"]
+
+
 def test_what_is_missing_is_empty_and_never_0() -> None:
     found = lines(long(graded()))
     assert [line["student"] for line in found] == ["ana", "ben", "eva"]
