@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clusterlab.course.preflight.command import preflight
 from clusterlab.errors import ClusterlabError, InputError, MissingError, Problem
 from clusterlab.terminal import Json, print_json, terminal
 
@@ -46,10 +47,11 @@ Write = Annotated[
 
 course = typer.Typer(
     name="class",
-    help="Provision a class's infrastructure by Pulumi, and make SkyPilot's configuration of it.",
+    help="Look a class over, provision its infrastructure by Pulumi, and make SkyPilot's configuration of it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+course.command()(preflight)
 
 
 @course.command()

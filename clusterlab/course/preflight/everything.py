@@ -1,0 +1,52 @@
+"""All checks of a class, in the order in which they are mended: its file first, then its money, then its cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from clusterlab.course.preflight import budget, dates, prices, roster, server
+from clusterlab.course.preflight.check import Check, not_asked, passed
+from clusterlab.course.preflight.subject import Subject
+
+INSTALL = "pip install 'clusterlab[aws]'"
+OFFLINE = "--offline"
+OF_THE_CLOUD = ("quota", "capacity", "server")
+"""What is asked of others than this machine and the ledger."""
+
+
+def here(subject: Subject) -> Iterator[Check]:
+    """What needs no cloud."""
+    yield from roster.look(subject)
+    yield from dates.look(subject)
+    yield from budget.look(subject)
+    yield from prices.look(subject)
+    yield from server.look_here(subject)
+
+
+def skipped() -> Iterator[Check]:
+    """What a cloud would have been asked for."""
+    for name in OF_THE_CLOUD:
+        yield not_asked(name, OFFLINE, f"leave {OFFLINE} out")
+
+
+def there(subject: Subject, outputs: Callable[[], Mapping[str, Any]], *, probe: bool) -> Iterator[Check]:
+    """What needs one."""
+    yield from _in_aws(subject, probe=probe)
+    yield from server.look(subject, outputs)
+
+
+def _in_aws(subject: Subject, *, probe: bool) -> Iterator[Check]:
+    if not any(work.machines for work in subject.works):
+        yield from (passed(name, "no lab needs a machine of a cloud") for name in ("quota", "capacity"))
+        return
+    try:
+        from clusterlab.course.preflight import capacity, quota
+        from clusterlab.reaper.cloud import Cloud
+    except ModuleNotFoundError as error:
+        for name in ("quota", "capacity"):
+            yield not_asked(name, f"{error.name}: not installed", f"`{INSTALL}` installs it")
+        return
+    cloud = Cloud()
+    yield from quota.look(subject, cloud)
+    yield from capacity.look(subject, cloud, probe=probe)
