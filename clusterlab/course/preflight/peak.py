@@ -62,9 +62,9 @@ def by_price(row: Row) -> tuple[bool, Decimal, Decimal, str, str]:
 def _peak(works: Iterable[Work], students: int, choose: Callable[[Work], Row | None]) -> dict[Place, Need]:
     """By place the week that asks for most."""
     chosen = [(work, row) for work in works if (row := choose(work)) is not None and row.cloud == "aws"]
-    weeks = dict.fromkeys(_week(work.due) for work, _ in chosen if work.due) or {None: None}
+    weeks: list[date | None] = [*dict.fromkeys(_week(work.due) for work, _ in chosen if work.due)]
     found: dict[Place, Need] = {}
-    for week in weeks:
+    for week in weeks or [None]:
         there = ((work, row) for work, row in chosen if work.due is None or _week(work.due) == week)
         for place, parts in _by_place(there, students).items():
             need = Need(

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from clusterlab.course.config import ADMIN_POLICY
-from clusterlab.course.preflight.check import Check, failed, not_asked, passed, warned
+from clusterlab.course.preflight.check import Check, Verdict, failed, not_asked, passed, warned
 from clusterlab.course.preflight.subject import Subject
 from clusterlab.enforcement.mail import is_loopback
 from clusterlab.errors import ClusterlabError
@@ -35,7 +35,11 @@ WELL = ("healthy", "needs_auth")
 """States of a server that works; the second of one that does not know who asks."""
 REFUSAL = "the course refuses it"
 """How a refusal of `clusterlab.policy` begins."""
+FAULT = "resources.labels.course: missing"
+"""What it must name of the task."""
 UNTAGGED = "name: preflight\nresources: {infra: aws, cpus: 2+}\nrun: 'true'\n"
+QUESTION: Mapping[str, Any] = {"dag": UNTAGGED, "env_vars": {}, "request_options": None}
+"""What SkyPilot's `/validate` takes."""
 Outputs = Callable[[], Mapping[str, Any]]
 
 
@@ -82,7 +86,7 @@ def _asked(endpoint: str) -> Iterator[Check]:
         return
     health = _health(endpoint)
     yield health
-    if health.verdict == passed("", "").verdict:
+    if health.verdict is Verdict.PASS:
         yield _refuses(endpoint)
 
 
@@ -97,7 +101,7 @@ def _health(endpoint: str) -> Check:
 
 def _refuses(endpoint: str) -> Check:
     """A task without tags, which is only validated: nothing would be launched."""
-    code, answer = _call(endpoint, "/validate", {"dag": UNTAGGED, "env_vars": {}})
+    code, answer = _call(endpoint, "/validate", QUESTION)
     detail = answer.get("detail")
     said = str(detail.get("message") if isinstance(detail, dict) else detail or "")
     if code == http.client.OK:
@@ -105,7 +109,7 @@ def _refuses(endpoint: str) -> Check:
         return failed(POLICY, f"{endpoint} lets a task without tags pass", todo)
     if code in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
         return not_asked(POLICY, f"{endpoint} wants a token ({code})", f"put one into {TOKEN_VARIABLE}")
-    if code == http.client.BAD_REQUEST and REFUSAL in said:
+    if code == http.client.BAD_REQUEST and REFUSAL in said and FAULT in said:
         return passed(POLICY, f"{endpoint} refuses a task without tags")
     return warned(
         POLICY,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clusterlab.course.preflight.check import Check, Verdict
+from clusterlab.report.words import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,5 +34,5 @@ def table(course: str, checks: Sequence[Check]) -> Table:
         made.add_column(name, overflow="fold")
     for each in checks:
         verdict = Text(each.verdict, STYLES[each.verdict])
-        made.add_row(each.name, verdict, Text(each.seen), Text(each.todo))
+        made.add_row(each.name, verdict, Text(printable(each.seen)), Text(printable(each.todo)))
     return made
