@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from clusterlab.course.preflight import budget, dates, prices, roster, server
+from clusterlab.course.preflight import budget, dates, images, prices, roster, server
 from clusterlab.course.preflight.check import Check, not_asked, passed
 from clusterlab.course.preflight.subject import Subject
 
 INSTALL = "pip install 'clusterlab[aws]'"
 OFFLINE = "--offline"
-OF_THE_CLOUD = ("quota", "capacity", "server")
+OF_THE_CLOUD = ("registry", "quota", "capacity", "server")
 """What is asked of others than this machine and the ledger."""
 
 
@@ -21,6 +21,7 @@ def here(subject: Subject) -> Iterator[Check]:
     yield from dates.look(subject)
     yield from budget.look(subject)
     yield from prices.look(subject)
+    yield from images.look(subject)
     yield from server.look_here(subject)
 
 
@@ -32,21 +33,23 @@ def skipped() -> Iterator[Check]:
 
 def there(subject: Subject, outputs: Callable[[], Mapping[str, Any]], *, probe: bool) -> Iterator[Check]:
     """What needs one."""
+    yield from images.look_there(subject)
     yield from _in_aws(subject, probe=probe)
     yield from server.look(subject, outputs)
 
 
 def _in_aws(subject: Subject, *, probe: bool) -> Iterator[Check]:
-    if not any(work.machines for work in subject.works):
-        yield from (passed(name, "no lab needs a machine of a cloud") for name in ("quota", "capacity"))
-        return
     try:
-        from clusterlab.course.preflight import capacity, quota
+        from clusterlab.course.preflight import capacity, class_image, quota
         from clusterlab.reaper.cloud import Cloud
     except ModuleNotFoundError as error:
         for name in ("quota", "capacity"):
             yield not_asked(name, f"{error.name}: not installed", f"`{INSTALL}` installs it")
         return
     cloud = Cloud()
-    yield from quota.look(subject, cloud)
-    yield from capacity.look(subject, cloud, probe=probe)
+    yield from class_image.look(subject, cloud)
+    if any(work.machines or work.missing for work in subject.works):
+        yield from quota.look(subject, cloud)
+        yield from capacity.look(subject, cloud, probe=probe)
+    else:
+        yield from (passed(name, "no lab needs a machine of a cloud") for name in ("quota", "capacity"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from clusterlab.catalog import Kind, Row
 from clusterlab.course.preflight.check import Check, passed, warned
@@ -17,13 +17,15 @@ def look(subject: Subject) -> Iterator[Check]:
     """Of machines, disks and egress that some lab can take; one without a price has no age."""
     rows = dict.fromkeys(row for work in subject.works for row in _stands_on(work, subject))
     ages = {row: (subject.today - row.as_of).days for row in rows if row.as_of}
-    unknown = [row for work in subject.works for row in work.machines if row.usd(spot=work.use_spot) is None]
-    unknown += [row for row in rows if row.kind is not Kind.MACHINE and row.on_demand_usd is None]
+    machines = ((work, row) for work in subject.works for row in work.machines)
+    unknown = [row.placed for work, row in machines if row.usd(spot=work.use_spot) is None]
+    unknown += [row.placed for row in rows if row.kind is not Kind.MACHINE and row.on_demand_usd is None]
+    unknown += [missing for work in subject.works for missing in work.missing]
     old = [f"{row.placed} ({days} days)" for row, days in ages.items() if days > STALE.days]
     if old:
         yield warned(NAME, f"older than {STALE.days} days: {', '.join(old)}", TODO)
     if unknown:
-        yield warned(NAME, f"not known: {_listed(unknown)}", TODO)
+        yield warned(NAME, f"not known: {', '.join(dict.fromkeys(unknown))}", TODO)
     if not old and not unknown:
         seen = f"{len(rows)} prices, none older than {STALE.days} days" if rows else "no lab needs a cloud's machine"
         yield passed(NAME, seen)
@@ -33,7 +35,3 @@ def _stands_on(work: Work, subject: Subject) -> Iterator[Row]:
     for machine in work.machines:
         yield machine
         yield from filter(None, (subject.catalog.beside(kind, machine) for kind in (Kind.DISK, Kind.EGRESS)))
-
-
-def _listed(rows: Iterable[Row]) -> str:
-    return ", ".join(dict.fromkeys(row.placed for row in rows))

@@ -46,3 +46,10 @@ def test_a_disk_without_a_price_is_told(make: Make) -> None:
 def test_labs_on_the_student_s_own_machine_need_none(make: Make) -> None:
     [check] = look(make(labs={"toy": {"scale": "tiny"}}))
     assert (check.verdict, check.seen) == (Verdict.PASS, "no lab needs a cloud's machine")
+
+
+def test_what_the_catalog_has_nowhere_has_no_price(make: Make) -> None:
+    subject = make()
+    lost = dataclasses.replace(subject.works[0], machines=(), missing=("H100:8: the catalog has no such machine",))
+    [check] = look(dataclasses.replace(subject, works=(lost,)))
+    assert (check.verdict, "H100:8" in check.seen) == (Verdict.WARN, True)
