@@ -87,7 +87,6 @@ def _may_be_had(row: Row, zones: Zones) -> bool:
 
 def _probed(cloud: Cloud, region: str, names: Sequence[str]) -> Iterator[Check]:
     """Ask EC2 whether it would launch, by these credentials; capacity it says only when it does."""
-    refused = []
     try:
         image = cloud.client("ssm", region).get_parameter(Name=IMAGE)["Parameter"]["Value"]
         refused = [f"{name}: {why}" for name in dict.fromkeys(names) if (why := _refusal(cloud, region, name, image))]

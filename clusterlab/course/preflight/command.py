@@ -66,7 +66,7 @@ def _look(file: Path, *, offline: bool, probe: bool) -> tuple[str, list[Check]]:
     def outputs() -> Mapping[str, Any]:
         return _outputs(path, root)
 
-    cloud = everything.skipped() if offline else everything.there(subject, outputs, probe=probe)
+    cloud = everything.skipped(subject) if offline else everything.there(subject, outputs, probe=probe)
     return subject.cluster.course, [*everything.here(subject), *cloud]
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from clusterlab.cluster import Mode
 from clusterlab.course.preflight import budget, dates, images, prices, roster, server
 from clusterlab.course.preflight.check import Check, not_asked, passed
 from clusterlab.course.preflight.subject import Subject
 
 INSTALL = "pip install 'clusterlab[aws]'"
 OFFLINE = "--offline"
-OF_THE_CLOUD = ("registry", "quota", "capacity", "server")
-"""What is asked of others than this machine and the ledger."""
 
 
 def here(subject: Subject) -> Iterator[Check]:
@@ -25,10 +24,17 @@ def here(subject: Subject) -> Iterator[Check]:
     yield from server.look_here(subject)
 
 
-def skipped() -> Iterator[Check]:
-    """What a cloud would have been asked for."""
-    for name in OF_THE_CLOUD:
-        yield not_asked(name, OFFLINE, f"leave {OFFLINE} out")
+def skipped(subject: Subject) -> Iterator[Check]:
+    """What others than this machine and the ledger would have been asked, as far as the class has it."""
+    of_a_cloud = any(work.machines or work.missing for work in subject.works)
+    asked = {
+        "registry": bool(images.used(subject)),
+        "class image": subject.cluster.mode is Mode.SHARED,
+        "quota": of_a_cloud,
+        "capacity": of_a_cloud,
+        "server": subject.cluster.server,
+    }
+    yield from (not_asked(name, OFFLINE, f"leave {OFFLINE} out") for name, there in asked.items() if there)
 
 
 def there(subject: Subject, outputs: Callable[[], Mapping[str, Any]], *, probe: bool) -> Iterator[Check]:

@@ -37,7 +37,7 @@ def look(subject: Subject) -> Iterator[Check]:
 
 def look_there(subject: Subject, *, registry: Registry | None = None) -> Iterator[Check]:
     """Each at its registry, or at the one that is given."""
-    for image in _used(subject):
+    for image in used(subject):
         found = ask(image, registry=registry, update=False)
         if not found.refusal:
             yield passed(REGISTRY, f"{image.place} has {image.digest}")
@@ -47,6 +47,15 @@ def look_there(subject: Subject, *, registry: Registry | None = None) -> Iterato
             yield not_asked(REGISTRY, f"{image.name}: {found.refusal}", f"`clusterlab images resolve {image.name}`")
 
 
+def used(subject: Subject) -> list[Image]:
+    """Those of the file of images that some lab runs, once each."""
+    listed = _listed(subject)
+    if listed is None:
+        return []
+    found = (listed.meant_by(reference) for lab in _labs(subject) for _, reference in references(lab))
+    return list({image.name: image for image in found if image}.values())
+
+
 def _labs(subject: Subject) -> list[LabSubject]:
     return [LabSubject.of(*documents(work.lab.path, []), subject.root) for work in subject.works]
 
@@ -54,15 +63,6 @@ def _labs(subject: Subject) -> list[LabSubject]:
 def _listed(subject: Subject) -> Images | None:
     path = subject.root / PATH
     return Images.load(path) if path.is_file() else None
-
-
-def _used(subject: Subject) -> list[Image]:
-    """Those of the file of images that some lab runs, once each."""
-    listed = _listed(subject)
-    if listed is None:
-        return []
-    found = (listed.meant_by(reference) for lab in _labs(subject) for _, reference in references(lab))
-    return list({image.name: image for image in found if image}.values())
 
 
 def _of_a_machine(lab: LabSubject) -> str:

@@ -53,6 +53,14 @@ def in_aws(work: Work) -> list[Row]:
     return [row for row in work.machines if row.cloud == "aws"]
 
 
+def uncounted(works: Iterable[Work]) -> Iterator[Row]:
+    """Machines of AWS whose vCPUs or whose quota nobody here knows."""
+    for work in works:
+        for row in in_aws(work):
+            if row.vcpus is None or quota_of(row.name, spot=work.use_spot) is None:
+                yield row
+
+
 def by_price(row: Row) -> tuple[bool, Decimal, Decimal, str, str]:
     """The cheap first; of those that cost as much the smaller."""
     usd = row.on_demand_usd
@@ -82,14 +90,6 @@ def _by_place(chosen: Iterable[tuple[Work, Row]], students: int) -> dict[Place, 
             number = students * work.lab.num_nodes
             found[row.region, quota].append((number * row.vcpus, f"{work.lab.name}: {number} x {row.name}"))
     return found
-
-
-def uncounted(works: Iterable[Work]) -> Iterator[Row]:
-    """Machines of AWS whose vCPUs or whose quota nobody here knows."""
-    for work in works:
-        for row in in_aws(work):
-            if row.vcpus is None or quota_of(row.name, spot=work.use_spot) is None:
-                yield row
 
 
 def _week(day: date) -> date:

@@ -8,12 +8,20 @@ from typing import Any
 import pytest
 
 from clusterlab.course.preflight.check import Verdict
-from clusterlab.course.preflight.everything import OF_THE_CLOUD, here, skipped, there
+from clusterlab.course.preflight.everything import here, skipped, there
 from tests.clusterlab.course.preflight.conftest import Make, told
 
 
-def test_offline_nothing_of_a_cloud_is_passed() -> None:
-    assert told(skipped()) == [(name, "WARN") for name in OF_THE_CLOUD]
+def test_offline_nothing_of_a_cloud_is_passed(make: Make) -> None:
+    network = {"cidr": "10.60.0.0/16", "ssh_from": ["192.0.2.0/24"]}
+    subject = make(server=True, mode="shared", network=network)
+    names = ["class image", "quota", "capacity", "server"]
+    assert told(skipped(subject)) == [(name, "WARN") for name in names]
+
+
+def test_offline_what_a_class_has_not_is_not_missed(make: Make) -> None:
+    assert told(skipped(make())) == [("quota", "WARN"), ("capacity", "WARN")]
+    assert told(skipped(make(labs={"toy": {"scale": "tiny"}}))) == []
 
 
 def test_all_that_needs_no_cloud_is_looked_at(make: Make) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from clusterlab.course.preflight.check import Check, Verdict
+from clusterlab.course.preflight.everything import skipped
 from clusterlab.course.preflight.images import look, look_there
 from clusterlab.images.image import PATH
 from clusterlab.images.registry import Registry
 from tests.clusterlab.conftest import spoil
-from tests.clusterlab.course.preflight.conftest import Make, serving
+from tests.clusterlab.course.preflight.conftest import Make, serving, told
 
 BODY = b'{"schemaVersion": 2}'
 DIGEST = f"sha256:{sha256(BODY).hexdigest()}"
@@ -38,6 +39,7 @@ def named(house: Path) -> Path:
 def test_an_image_by_a_digest_that_its_registry_gave_passes(make: Make) -> None:
     [check] = look(make())
     assert (check.verdict, check.seen) == (Verdict.PASS, "1 by a digest that its registry gave")
+    assert ("registry", "WARN") in told(skipped(make()))
 
 
 def test_a_digest_that_nobody_verified_warns(make: Make, named: Path) -> None:
