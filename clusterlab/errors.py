@@ -19,7 +19,8 @@ EXIT_INTERRUPTED = 130
 EXIT_CODES = {
     0: "done",
     1: "the job failed, a result is outside what its lab expects or is not there when it is due, no strategy fits, the "
-    "ledger was altered, a notice was not delivered, or nothing proves that no resource is left over its lease",
+    "ledger was altered, a notice was not delivered, a class is not ready, or nothing proves that no resource is left "
+    "over its lease",
     2: "a file, a value or a name that somebody typed is wrong",
     3: "something is not installed here; the message has the command that installs it",
     4: "a service did not answer within its time limit",

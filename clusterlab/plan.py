@@ -115,25 +115,7 @@ def plan(lab: Lab, catalog: Catalog, *, today: date) -> LabPlan:
     return LabPlan(lab=lab, estimates=estimates, prices=prices, warnings=warnings)
 
 
-def _estimate(lab: Lab, catalog: Catalog, scale: Scale) -> Estimate:
-    planned = lab.scales[scale]
-    machines, unknown = _candidates(lab, catalog, scale)
-    unknown += [reason for machine in machines for reason in _unknown(lab, catalog, machine)]
-    hours = planned.hours
-    low, expected, high = (
-        _known(lab, catalog, machines, hours=amount) for amount in (hours.low, hours.expected, hours.high)
-    )
-    return Estimate(
-        scale=scale,
-        low=low[0] if low and not unknown else _nothing_known(hours.low),
-        expected=expected[0] if expected else _nothing_known(hours.expected),
-        high=high[-1] if high and not unknown else _nothing_known(hours.high),
-        budget_usd=planned.budget_usd,
-        unknown=tuple(unknown),
-    )
-
-
-def _candidates(lab: Lab, catalog: Catalog, scale: Scale) -> tuple[list[Row], list[str]]:
+def candidates(lab: Lab, catalog: Catalog, scale: Scale) -> tuple[list[Row], list[str]]:
     """The machines that a lab accepts at a scale, and what it accepts of which the catalog knows no machine."""
     if lab.at(scale).local:
         return [catalog.local()], []
@@ -151,6 +133,24 @@ def _candidates(lab: Lab, catalog: Catalog, scale: Scale) -> tuple[list[Row], li
         if not rows:
             missing.append(f"{f'{name}:{count}' if name else 'CPU'}: the catalog has no such machine")
     return found, missing
+
+
+def _estimate(lab: Lab, catalog: Catalog, scale: Scale) -> Estimate:
+    planned = lab.scales[scale]
+    machines, unknown = candidates(lab, catalog, scale)
+    unknown += [reason for machine in machines for reason in _unknown(lab, catalog, machine)]
+    hours = planned.hours
+    low, expected, high = (
+        _known(lab, catalog, machines, hours=amount) for amount in (hours.low, hours.expected, hours.high)
+    )
+    return Estimate(
+        scale=scale,
+        low=low[0] if low and not unknown else _nothing_known(hours.low),
+        expected=expected[0] if expected else _nothing_known(hours.expected),
+        high=high[-1] if high and not unknown else _nothing_known(hours.high),
+        budget_usd=planned.budget_usd,
+        unknown=tuple(unknown),
+    )
 
 
 def _known(lab: Lab, catalog: Catalog, machines: Sequence[Row], *, hours: Decimal) -> list[Figure]:
@@ -177,7 +177,7 @@ def _prices(lab: Lab, catalog: Catalog) -> tuple[Row, ...]:
     """Every row that a lab's estimates stand on."""
     rows: dict[Row, None] = {}
     for scale in sorted(lab.scales, key=lambda scale: not lab.at(scale).local):
-        for machine in _candidates(lab, catalog, scale)[0]:
+        for machine in candidates(lab, catalog, scale)[0]:
             beside = (catalog.beside(kind, machine) for kind in (Kind.DISK, Kind.EGRESS))
             rows |= dict.fromkeys([machine, *(row for row in beside if row)])
     return tuple(rows)

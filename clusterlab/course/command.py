@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clusterlab.course.grade.command import grade
+from clusterlab.course.preflight.command import preflight
 from clusterlab.errors import ClusterlabError, InputError, MissingError, Problem
 from clusterlab.terminal import Json, print_json, terminal
 
@@ -47,10 +48,11 @@ Write = Annotated[
 
 course = typer.Typer(
     name="class",
-    help="Provision a class's infrastructure by Pulumi, make SkyPilot's configuration of it, and grade its runs.",
+    help="Look a class over, provision its infrastructure by Pulumi, configure SkyPilot, and grade its runs.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+course.command()(preflight)
 
 
 @course.command()

@@ -26,7 +26,7 @@ def image_problems(subject: Subject, images: Images | None, *, strict: bool) -> 
         strict: Whether a registry must have given the digest.
     """
     path = str(subject.task.path)
-    for key, reference in dict.fromkeys(_references(subject)):
+    for key, reference in dict.fromkeys(references(subject)):
         if not DIGEST.fullmatch(reference.partition("@")[2]):
             message = f"{subject.task.at(IMAGE_ID)!r} can move; allowed: docker:<image>@sha256:<64 hex>"
             yield Problem(path=path, key=key, message=message)
@@ -34,7 +34,7 @@ def image_problems(subject: Subject, images: Images | None, *, strict: bool) -> 
             yield from _against(images, path, key, reference, strict=strict)
 
 
-def _references(subject: Subject) -> Iterator[tuple[str, str]]:
+def references(subject: Subject) -> Iterator[tuple[str, str]]:
     """Each image by its place in the lab's file."""
     image_id = subject.task.at(IMAGE_ID)
     if isinstance(image_id, str) and image_id.startswith(DOCKER):
