@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +30,10 @@ def _ray_here() -> Iterator[None]:
     )
     yield
     ray.shutdown()
+    with warnings.catch_warnings():
+        # Ray ends its processes and does not ask each how it ended; on a busy machine Python warns of that.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="module")
