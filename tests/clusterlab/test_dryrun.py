@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from clusterlab.ledger.ledger import Ledger
 from clusterlab.plan import plan
 from clusterlab.rehearsal.prices import write_skypilot_catalog
 from tests.clusterlab.conftest import ROOT
+from tests.skypilot_port import free_port
 
 pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
 
@@ -84,13 +84,6 @@ class Account:
 def _secrets(path: Path) -> list[str]:
     """Something for every secret that a lab asks for."""
     return [option for name in Document.load(path, []).mapping_at("secrets") for option in ("--secret", f"{name}=none")]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

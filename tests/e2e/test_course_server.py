@@ -30,7 +30,7 @@ from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.rehearsal.prices import write_skypilot_catalog
 from infra.aws.server_setup import Setup, user_data, variables
-from tests import postgresql
+from tests import postgresql, skypilot_port
 from tests.repository import ROOT
 
 FILES = ROOT / "images" / "server"
@@ -153,7 +153,7 @@ def _environment(home: Path, ledger: str) -> dict[str, str]:
     found = {name: value.replace("/etc/clusterlab", str(home)) for name, value in variables(setup).items()}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     own = {"HOME": str(home), "PATH": path, "CLUSTERLAB_LEDGER": ledger, "CLUSTERLAB_ROOT": str(ROOT)}
-    return found | own | {"SKYPILOT_API_SERVER_LOCAL_PORT": str(_free_port())}
+    return found | own | {"SKYPILOT_API_SERVER_LOCAL_PORT": str(skypilot_port.free_port())}
 
 
 @contextmanager
