@@ -7,6 +7,9 @@ clusterlab report --html costs.html --anonymous
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -130,9 +133,10 @@ def _show_money(asked: Money, entries: Sequence[Entry], problems: Sequence[Probl
     from clusterlab.report.table import render
 
     keys = parse_by(asked.by or BOTH)
-    summary = _summary(asked, entries, problems)
-    if asked.html:
-        _write(summary, asked.html)
+    with _without_collection():
+        summary = _summary(asked, entries, problems)
+        if asked.html:
+            _write(summary, asked.html)
     if json:
         print_json(summary.as_json(keys))
     elif asked.by is None:
@@ -141,6 +145,16 @@ def _show_money(asked: Money, entries: Sequence[Entry], problems: Sequence[Probl
         console = terminal()
         for part in render(summary, keys):
             console.print(part)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """A course's records are many small objects without a cycle: to look for cycles takes a fifth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _summary(asked: Money, entries: Sequence[Entry], problems: Sequence[Problem]) -> Summary:

@@ -18,13 +18,18 @@ from clusterlab.report.summary import Summary
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+MOST_ROWS = 500
+"""Of a table: the terminal's library takes ten seconds for a large course's twenty thousand, and nobody reads them."""
 NAMES = {"student": words.student, "lab": words.lab}
 
 
 def render(summary: Summary, by: Sequence[str]) -> Iterator[RenderableType]:
     """The cells by these keys, what kinds of resources cost, the budget, what is in use, and the bill."""
     facts = summary.facts
-    yield _matrix(summary, by)
+    rows = summary.by(by)
+    yield _matrix(summary, by, rows[:MOST_ROWS])
+    if len(rows) > MOST_ROWS:
+        yield Text(f"{len(rows) - MOST_ROWS} more rows; --json has all of them, --html the page", style="dim")
     for each in summary.outliers:
         where = words.lab(each.lab) if each.lab else "all labs"
         yield Text(f"{words.student(each.student)}, {where}: {each.shown}, {words.outlier(each)}", style="yellow")
@@ -44,13 +49,13 @@ def render(summary: Summary, by: Sequence[str]) -> Iterator[RenderableType]:
         yield Text(words.printable(problem), style="red")
 
 
-def _matrix(summary: Summary, by: Sequence[str]) -> Table:
+def _matrix(summary: Summary, by: Sequence[str], rows: Sequence[Cell]) -> Table:
     course = words.printable(summary.facts.course or "no course")
     table = _table(f"{course} at {words.when(summary.facts.at)}, USD", *by)
     for name in ("runs", "estimate", "held", "metered"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("results")
-    for each in summary.by(by):
+    for each in rows:
         _add(table, each, [NAMES[key](getattr(each, key)) for key in by])
     table.add_section()
     _add(table, summary.total, ["all", *[""] * (len(by) - 1)])
@@ -75,7 +80,7 @@ def _budgets(summary: Summary) -> Table:
     table = _table("budgets, USD, the fullest first", "", "name")
     for name in ("cap", "held", "free"):
         table.add_column(name, justify="right", no_wrap=True)
-    for each in summary.budgets:
+    for each in summary.budgets[:MOST_ROWS]:
         cap, free = ("none", "") if each.cap_usd is None else (words.usd(each.cap_usd), words.usd(each.free_usd))
         table.add_row(each.scope, words.printable(each.name), cap, words.usd(each.held_usd), free)
     return table

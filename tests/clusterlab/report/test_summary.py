@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from clusterlab.cost.interval import Interval, Kind
 from clusterlab.cost.money import CENT
@@ -15,6 +17,7 @@ from clusterlab.ledger.budget import Budget, Scope
 from clusterlab.report.facts import Facts
 from clusterlab.report.matrix import KEYS, parse_by
 from clusterlab.report.summary import Summary
+from clusterlab.report.table import MOST_ROWS, render
 from tests.clusterlab.report.courses import NOON, course, facts_of, outcome, use
 
 GROUPINGS: list[tuple[str, ...]] = [KEYS, KEYS[::-1], ("student",), ("lab",)]
@@ -135,3 +138,15 @@ def test_what_cannot_be_grouped_by_is_refused(text: str) -> None:
 
 def test_both_orders_of_keys_are_taken() -> None:
     assert parse_by("lab, student") == ("lab", "student")
+
+
+def test_a_terminal_shows_as_many_rows_as_one_reads_and_says_how_many_more_there_are() -> None:
+    summary = Summary.of(course([f"s{number}" for number in range(MOST_ROWS + 3)], ["qlora"]))
+    console = Console(width=200, record=True, file=io.StringIO())
+    for part in render(summary, KEYS):
+        console.print(part)
+    lines = [line.split() for line in console.export_text().splitlines()]
+    more = len(summary.by(KEYS)) - MOST_ROWS
+    assert [str(more), "more", "rows;"] in [line[:3] for line in lines]
+    assert sum(line[1:2] == ["qlora"] for line in lines) == MOST_ROWS
+    assert ["all", str(summary.total.num_runs)] in [line[:2] for line in lines]
