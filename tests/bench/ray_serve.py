@@ -13,7 +13,7 @@ from jobs.serve_ray import Config, _base, _served, _throughput
 from jobs.serving.ray_serve import RayServe
 from tests.bench.figure import Figure
 
-PAIRS = 5
+PAIRS = 3
 
 
 def over_one_by_one() -> list[Figure]:

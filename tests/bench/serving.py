@@ -27,7 +27,7 @@ from jobs.launch.folder import VARIABLE
 from jobs.serve import Config
 from tests.bench.figure import ROOT, Figure
 
-PAIRS = 5
+PAIRS = 3
 CLIENTS = 8
 ASKED = {"SCALE": "tiny", "CLIENTS": f"1,{CLIENTS}", "NUM_REQUESTS": "128", "RATE": "16"}
 FIGURE = f"tokens_per_second_at_{CLIENTS}"
