@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from clusterlab.cost.interval import Interval
@@ -112,7 +113,7 @@ def summed(cells: Sequence[Cell], by: Sequence[str]) -> tuple[Cell, ...]:
         return tuple(sorted(cells, key=lambda each: _order(tuple(getattr(each, key) for key in by))))
     [key] = by
     ordered = sorted(cells, key=lambda each: _order((getattr(each, key),)))
-    groups = groupby(ordered, key=lambda each: getattr(each, key))
+    groups = groupby(ordered, key=attrgetter(key))
     lines = [total(list(of), **{key: name}) for name, of in groups]
     return marked(lines, "") if key == "student" else tuple(lines)
 
@@ -120,8 +121,8 @@ def summed(cells: Sequence[Cell], by: Sequence[str]) -> tuple[Cell, ...]:
 def total(cells: Iterable[Cell], *, student: str | None = None, lab: str | None = None) -> Cell:
     """All cells as one."""
     given = list(cells)
-    sums: dict[str, Any] = {name: sum(getattr(each, name) for each in given) for name in COUNTS}
-    sums |= {name: sum((getattr(each, name) for each in given), Decimal(0)) for name in AMOUNTS}
+    sums: dict[str, Any] = {name: sum(map(attrgetter(name), given)) for name in COUNTS}
+    sums |= {name: sum(map(attrgetter(name), given), Decimal(0)) for name in AMOUNTS}
     return Cell(student=student, lab=lab, **sums, metered=Total.together(each.metered for each in given))
 
 
