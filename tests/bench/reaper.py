@@ -62,8 +62,7 @@ def main() -> None:
 def _find_tags_at_once() -> None:
     """Let moto look a resource's tags up: it searches those of the whole account for each, a minute for 2,000."""
     from moto.ec2.models.core import TaggedEC2Resource
-    from moto.ec2.models.tags import EC2_PREFIX_TO_RESOURCE
-    from moto.ec2.utils import get_prefix
+    from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
     def get_tags(resource: Any) -> list[dict[str, str]]:
         if not resource.id:
@@ -75,7 +74,7 @@ def _find_tags_at_once() -> None:
             for key, value in found.items()
         ]
 
-    TaggedEC2Resource.get_tags = get_tags
+    TaggedEC2Resource.get_tags = get_tags  # type: ignore[method-assign, assignment]  # in moto's place, on purpose
 
 
 def _figure(num_machines: int, num_pairs: int) -> dict[str, Any]:
