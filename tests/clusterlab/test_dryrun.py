@@ -27,7 +27,7 @@ from clusterlab.ledger.ledger import Ledger
 from clusterlab.plan import plan
 from clusterlab.rehearsal.prices import write_skypilot_catalog
 from tests.clusterlab.conftest import ROOT
-from tests.skypilot_port import free_port
+from tests.ports import skypilot_port
 
 pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
 
@@ -118,7 +118,7 @@ def _environment(home: Path) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_MAX_ATTEMPTS": "1",
-        "SKYPILOT_API_SERVER_LOCAL_PORT": str(free_port()),
+        "SKYPILOT_API_SERVER_LOCAL_PORT": str(skypilot_port()),
         "CLUSTERLAB_STUDENT": "ana",
         # SkyPilot builds a wheel of itself for its nodes, with what is installed here.
         "PIP_NO_INDEX": "1",

@@ -21,6 +21,7 @@ import pytest
 
 from clusterlab.errors import InputError, UnreachableError
 from clusterlab.tunnel import tunnel
+from tests.ports import free_port
 from tests.repository import ROOT, marked, no_process_left, wait_until
 
 CLUSTER = "llm-2026"
@@ -47,7 +48,7 @@ class _Hello(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def head(tmp_path: Path) -> Iterator[Head]:
-    sshd, port = shutil.which("sshd") or "/usr/sbin/sshd", _free_port()
+    sshd, port = shutil.which("sshd") or "/usr/sbin/sshd", free_port()
     if not Path(sshd).exists():
         pytest.skip("no sshd here: `sudo apt-get install openssh-server` installs it")
     for name in ("host", "user"):
@@ -83,12 +84,6 @@ def head(tmp_path: Path) -> Iterator[Head]:
     process.wait()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as attempt:
-        port: int = attempt.getsockname()[1]
-    return port
-
-
 def _listens(port: int) -> bool:
     with socket.socket() as attempt:
         return attempt.connect_ex(("127.0.0.1", port)) == 0
@@ -100,7 +95,7 @@ def _get(port: int) -> str:
 
 
 def test_the_endpoint_of_a_cluster_answers_here(head: Head) -> None:
-    port = _free_port()
+    port = free_port()
     with tunnel(CLUSTER, port=port, to=head.endpoint, config=head.config):
         assert _get(port) == "hello from the cluster"
     assert not _listens(port)
@@ -113,7 +108,7 @@ def _typed(head: Head, port: int) -> list[str]:
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_it_ends_with_who_opened_it_and_leaves_nothing(head: Head, how: signal.Signals, code: int) -> None:
-    port, mark = _free_port(), uuid.uuid4().hex
+    port, mark = free_port(), uuid.uuid4().hex
     with (
         no_process_left(mark) as environment,
         subprocess.Popen(_typed(head, port), cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process,
@@ -130,7 +125,7 @@ def test_it_ends_with_who_opened_it_and_leaves_nothing(head: Head, how: signal.S
 
 
 def test_a_tunnel_that_breaks_says_so(head: Head) -> None:
-    with tunnel(CLUSTER, port=_free_port(), to=head.endpoint, config=head.config) as stands:
+    with tunnel(CLUSTER, port=free_port(), to=head.endpoint, config=head.config) as stands:
         for line in subprocess.run(["pgrep", "-P", str(head.sshd.pid)], capture_output=True, text=True).stdout.split():
             os.kill(int(line), signal.SIGKILL)
         with pytest.raises(UnreachableError, match=r"^llm-2026: the tunnel ended: "):
@@ -142,7 +137,7 @@ def test_a_cluster_that_ssh_does_not_know_is_one_clear_error(head: Head) -> None
         pytest.raises(
             InputError, match=r"^CLUSTER: 'llm-2025' is not known to ssh; allowed: a cluster of `sky status`"
         ),
-        tunnel("llm-2025", port=_free_port(), to=head.endpoint, config=head.config),
+        tunnel("llm-2025", port=free_port(), to=head.endpoint, config=head.config),
     ):
         pytest.fail("it leads somewhere")
 
@@ -150,7 +145,7 @@ def test_a_cluster_that_ssh_does_not_know_is_one_clear_error(head: Head) -> None
 def test_a_name_is_never_an_option_of_ssh() -> None:
     with (
         pytest.raises(InputError, match=r"^CLUSTER: '-oProxyCommand=x'; allowed"),
-        tunnel("-oProxyCommand=x", port=_free_port(), to=1),
+        tunnel("-oProxyCommand=x", port=free_port(), to=1),
     ):
         pytest.fail("it leads somewhere")
 
@@ -168,6 +163,6 @@ def test_who_is_not_let_in_is_told_what_ssh_said(head: Head, tmp_path: Path) -> 
     (tmp_path / "authorized").write_text("")
     with (
         pytest.raises(UnreachableError, match=r"^llm-2026: no tunnel: .*Permission denied"),
-        tunnel(CLUSTER, port=_free_port(), to=head.endpoint, config=head.config),
+        tunnel(CLUSTER, port=free_port(), to=head.endpoint, config=head.config),
     ):
         pytest.fail("it leads somewhere")

@@ -30,7 +30,8 @@ from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.rehearsal.prices import write_skypilot_catalog
 from infra.aws.server_setup import Setup, user_data, variables
-from tests import postgresql, skypilot_port
+from tests import postgresql
+from tests.ports import free_port, skypilot_port
 from tests.repository import ROOT
 
 FILES = ROOT / "images" / "server"
@@ -153,7 +154,7 @@ def _environment(home: Path, ledger: str) -> dict[str, str]:
     found = {name: value.replace("/etc/clusterlab", str(home)) for name, value in variables(setup).items()}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     own = {"HOME": str(home), "PATH": path, "CLUSTERLAB_LEDGER": ledger, "CLUSTERLAB_ROOT": str(ROOT)}
-    return found | own | {"SKYPILOT_API_SERVER_LOCAL_PORT": str(skypilot_port.free_port())}
+    return found | own | {"SKYPILOT_API_SERVER_LOCAL_PORT": str(skypilot_port())}
 
 
 @contextmanager
@@ -204,7 +205,7 @@ def _served(environment: dict[str, str], home: Path) -> Iterator[int]:
 @contextmanager
 def _tls(home: Path, behind: int) -> Iterator[str]:
     """nginx with the server's own file."""
-    port, user = _free_port(), ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    port, user = free_port(), ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     files = ["-keyout", str(home / "key.pem"), "-out", str(home / "certificate.pem")]
     subprocess.run([*made, *user, *files], check=True, capture_output=True)
@@ -259,9 +260,3 @@ def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         assert process.poll() is None, log.read_text()
         time.sleep(0.1)
     raise AssertionError(log.read_text())
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -11,18 +11,13 @@ import pytest
 from clusterlab.errors import ClusterlabError, UnreachableError
 from jobs.launch.gate import Gate, LostNodeError, Visit, visit
 from jobs.launch.nodes import Nodes
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.ports import free_port
 
 
 @pytest.fixture
 def nodes() -> Nodes:
     """Rank 0 of two."""
-    return Nodes(rank=0, addresses=("127.0.0.1", "127.0.0.2"), token="secret " * 4, gate_port=_free_port())
+    return Nodes(rank=0, addresses=("127.0.0.1", "127.0.0.2"), token="secret " * 4, gate_port=free_port())
 
 
 @pytest.fixture

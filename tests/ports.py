@@ -1,4 +1,4 @@
-"""A port for an API server of SkyPilot's that the tests start."""
+"""Ports of the loopback for servers that the tests start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ SERVER, QUEUE = 46580, 50011
 
 
 def free_port() -> int:
-    """One that is free, and whose queue's port is free too: others' connections may have any of them."""
+    """One that nobody has now."""
+    with ExitStack() as taken:
+        return _taken(taken, 0)
+
+
+def skypilot_port() -> int:
+    """One for SkyPilot's API server, whose queue's port is free too: others' connections may have any of them."""
     while True:
         with ExitStack() as taken:
             port = _taken(taken, 0)
