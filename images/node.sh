@@ -62,6 +62,6 @@ echo "node: cleaning"
 # Nothing of the machine that made it: keys, names, logs, caches.
 rm -rf ~/.cache ~/.bash_history /tmp/build /tmp/runtime.lock ~/.ssh/authorized_keys
 sudo apt-get clean
-sudo rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_* /root/.ssh/authorized_keys /root/.bash_history
+sudo rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_* ~root/.ssh/authorized_keys ~root/.bash_history
 sudo cloud-init clean --logs --machine-id --seed
 sudo sync
