@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+INSTALL_AWS = "pip install 'clusterlab[aws]'"
+"""What whatever asks AWS needs, for the message of a `MissingError`."""
 EXIT_INTERRUPTED = 130
 EXIT_CODES = {
     0: "done",

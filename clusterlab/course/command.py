@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clusterlab.course.grade.command import grade
+from clusterlab.course.leftovers import look_again, refuse_orphans, show_orphans, show_pending
 from clusterlab.course.preflight.command import preflight
-from clusterlab.errors import ClusterlabError, InputError, MissingError, Problem
+from clusterlab.errors import INSTALL_AWS, ClusterlabError, InputError, MissingError, Problem
 from clusterlab.terminal import Json, print_json, terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from clusterlab.course.changes import Line
-    from clusterlab.course.orphans import Orphan
     from clusterlab.course.provision import Provision
     from clusterlab.course.screen import Screen
 
-AWS = "pip install 'clusterlab[aws]'"
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The class's file, such as clusters/llm-2026.yaml.")]
 Install = Annotated[bool, typer.Option("--install", help="Install Pulumi's CLI in .cache/pulumi/ where it is missing.")]
@@ -97,7 +96,7 @@ def preview(file: File, install: Install = False, json: Json = False) -> None:
         changes = [line.as_json() for line in lines]
         print_json({"changes": changes, "per_hour": total(lines).as_json(), "orphans": found})
     else:
-        _show_orphans(terminal(), lost)
+        show_orphans(terminal(), lost)
     if lost:
         raise typer.Exit(ClusterlabError.exit_code)
 
@@ -120,8 +119,8 @@ def up(
     made, _ = _provision(file, [], install=install)
     console = terminal()
     state = made.state()
-    _show_pending(console, state.pending)
-    _refuse_orphans(made, console, state.known, leave=leave_orphans)
+    show_pending(console, state.pending)
+    refuse_orphans(made, console, state.known, leave=leave_orphans)
     _previewed(made, json=False)
     _agree(yes, "provision it")
     if state.pending:
@@ -129,7 +128,7 @@ def up(
     try:
         made.up()
     except (ClusterlabError, KeyboardInterrupt):
-        _look_again(made, console)
+        look_again(made, console)
         raise
     written = f"`clusterlab class config {file} --write .sky.yaml` tells SkyPilot"
     console.print(f"class {made.cluster.course} is up; {written}", highlight=False, soft_wrap=True)
@@ -146,9 +145,9 @@ def down(file: File, yes: Yes = False, install: Install = False) -> None:
     made, _ = _provision(file, [], install=install)
     console = terminal()
     state = made.state()
-    _show_pending(console, state.pending)
+    show_pending(console, state.pending)
     lost = made.orphans(state.known)
-    _show_orphans(console, lost)
+    show_orphans(console, lost)
     _agree(yes, f"end the class: {len(state.known)} ids in the state, {len(lost)} beside it")
     if state.pending:
         made.repair()
@@ -159,7 +158,7 @@ def down(file: File, yes: Yes = False, install: Install = False) -> None:
     left = made.orphans(())
     for line in refused.values():
         console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-    _show_orphans(console, left)
+    show_orphans(console, left)
     if failed or left:
         raise typer.Exit(ClusterlabError.exit_code)
     blind = "" if not made.cluster.regions("gcp") else "; Google Cloud was not looked through"
@@ -194,7 +193,7 @@ def _cloud() -> Any:
     try:
         from clusterlab.reaper.cloud import Cloud
     except ModuleNotFoundError as error:
-        raise MissingError(f"{error.name}: not installed; `{AWS}` installs it") from error
+        raise MissingError(f"{error.name}: not installed; `{INSTALL_AWS}` installs it") from error
     return Cloud()
 
 
@@ -235,7 +234,7 @@ def _destroyed(made: Provision, console: Console) -> bool:
         console.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
         return True
     except KeyboardInterrupt:
-        _look_again(made, console)
+        look_again(made, console)
         raise
     return False
 
@@ -254,49 +253,3 @@ def _agree(yes: bool, what: str) -> None:
     if not sys.stdin.isatty():
         raise InputError(Problem(path="--yes", message="missing; nobody can be asked here"))
     typer.confirm(what, abort=True)
-
-
-def _look_again(made: Provision, console: Console) -> None:
-    """After an update that did not end well: what it left, and what to type next."""
-    from clusterlab.course.provision import of_the_stack
-
-    try:
-        _show_orphans(console, of_the_stack(made.orphans(made.state().known)))
-    except ClusterlabError as error:
-        console.print(f"what it left is not known: {error}", style="red", highlight=False, soft_wrap=True)
-    file = made.cluster.path
-    goes_on = f"`clusterlab class up {file}` goes on from here, `clusterlab class down {file}` takes all of it away"
-    console.print(f"{goes_on}; both look by tag for what the state does not know", highlight=False, soft_wrap=True)
-
-
-def _show_pending(console: Console, pending: tuple[str, ...]) -> None:
-    for each in pending:
-        console.print(f"cut off: {each}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-    if pending:
-        told = "an update was killed; Pulumi's state forgets these, and what they made is looked for by its tags"
-        console.print(told, highlight=False, soft_wrap=True)
-
-
-def _show_orphans(console: Console, found: list[Orphan]) -> None:
-    from clusterlab.course.orphans import told
-
-    for line in told(found) if found else ():
-        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-
-
-def _refuse_orphans(made: Provision, console: Console, known: tuple[str, ...], *, leave: bool) -> None:
-    """Show what the state does not know, and go no further unless somebody said so.
-
-    Raises:
-        typer.Exit: there is something.
-    """
-    from clusterlab.course.provision import of_the_stack
-
-    lost = of_the_stack(made.orphans(known))
-    _show_orphans(console, lost)
-    if lost and not leave:
-        name, file = made.cluster.course, made.cluster.path
-        reap = f"`clusterlab reap --course {name} --keep keep.json --ended --yes`"
-        told = f"nothing was changed; `clusterlab class down {file}` or {reap} ends them, --leave-orphans goes on"
-        console.print(told, highlight=False, soft_wrap=True)
-        raise typer.Exit(ClusterlabError.exit_code)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clusterlab.errors import ClusterlabError, MissingError
+from clusterlab.errors import INSTALL_AWS, ClusterlabError, MissingError
 from clusterlab.terminal import Json, print_json
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from clusterlab.enforcement.tell import Case
     from clusterlab.reaper.proof import Proof
     from clusterlab.reaper.reap import Order
-
-INSTALL = "pip install 'clusterlab[aws]'"
 
 
 def enforce(
@@ -105,7 +103,7 @@ def _order(**settings: Any) -> Order:
     try:
         from clusterlab.reaper.reap import Order
     except ModuleNotFoundError as error:
-        raise MissingError(f"{error.name}: not installed; `{INSTALL}` installs it") from error
+        raise MissingError(f"{error.name}: not installed; `{INSTALL_AWS}` installs it") from error
     return Order(**settings)
 
 

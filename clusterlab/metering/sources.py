@@ -11,14 +11,13 @@ from typing import Any
 
 from clusterlab.catalog import Catalog
 from clusterlab.cost.interval import Interval, Kind, Source
-from clusterlab.errors import InputError, MissingError, Problem, UnreachableError
+from clusterlab.errors import INSTALL_AWS, InputError, MissingError, Problem, UnreachableError
 from clusterlab.metering import ec2, pool, ray, skypilot, slurm
 from clusterlab.metering.observation import Observation, Sighting
 from clusterlab.slurm.centre import Centre
 from clusterlab.tags import LABEL, LABEL_RULE
 
 ALL = "all"
-INSTALL = "pip install 'clusterlab[aws]'"
 ADDRESS, TOKEN = "RAY_ADDRESS", "RAY_AUTH_TOKEN"
 
 
@@ -108,5 +107,5 @@ def _session() -> Any:
     try:
         import boto3
     except ModuleNotFoundError as error:
-        raise MissingError(f"{error.name}: not installed; `{INSTALL}` installs it") from error
+        raise MissingError(f"{error.name}: not installed; `{INSTALL_AWS}` installs it") from error
     return boto3.Session()

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clusterlab.errors import ClusterlabError, MissingError
+from clusterlab.errors import INSTALL_AWS, ClusterlabError, MissingError
 from clusterlab.terminal import Json, print_json, terminal
 
 if TYPE_CHECKING:
     from clusterlab.reaper.proof import Proof
     from clusterlab.reaper.reap import Order
-
-INSTALL = "pip install 'clusterlab[aws]'"
 
 
 def reap(
@@ -53,7 +51,7 @@ def reap(
     try:
         from clusterlab.reaper.reap import Order
     except ModuleNotFoundError as error:
-        raise MissingError(f"{error.name}: not installed; `{INSTALL}` installs it") from error
+        raise MissingError(f"{error.name}: not installed; `{INSTALL_AWS}` installs it") from error
     order = Order(
         courses=course,
         keep=keep,

@@ -9,8 +9,8 @@ from clusterlab.cluster import Mode
 from clusterlab.course.preflight import budget, dates, images, prices, roster, server
 from clusterlab.course.preflight.check import Check, not_asked, passed
 from clusterlab.course.preflight.subject import Subject
+from clusterlab.errors import INSTALL_AWS
 
-INSTALL = "pip install 'clusterlab[aws]'"
 OFFLINE = "--offline"
 
 
@@ -50,7 +50,7 @@ def _in_aws(subject: Subject, *, probe: bool) -> Iterator[Check]:
         from clusterlab.reaper.cloud import Cloud
     except ModuleNotFoundError as error:
         for name in ("quota", "capacity"):
-            yield not_asked(name, f"{error.name}: not installed", f"`{INSTALL}` installs it")
+            yield not_asked(name, f"{error.name}: not installed", f"`{INSTALL_AWS}` installs it")
         return
     cloud = Cloud()
     yield from class_image.look(subject, cloud)
