@@ -10,16 +10,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pulumi.runtime import mocks, rpc
-from pulumi.runtime.settings import SETTINGS, set_root_resource
-from pulumi.runtime.stack import run_in_stack
-from pulumi.runtime.sync_await import _sync_await
 
 from clusterlab.errors import InputError, Problem
 from infra.emulated.account import Account
 from infra.emulated.mocks import EmulatedMocks
+from infra.in_process import run
 
 ENDPOINT = "AWS_ENDPOINT_URL"
-PROJECT = "clusterlab"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,15 +44,9 @@ def apply(program: Callable[[], None], *, region: str, stack: str = "emulated") 
     """
     emulated = EmulatedMocks(Account(endpoint=endpoint(), region=region))
     monitor = _Monitor(emulated)
-    mocks.set_mocks(emulated, project=PROJECT, stack=stack, preview=False, monitor=monitor)
-    # The mocks put a stack of their own there, and the program gets one as the engine makes it.
-    set_root_resource(None)  # type: ignore[arg-type]
-    SETTINGS.rpc_manager.clear()
-    SETTINGS.outputs.clear()
     try:
-        _sync_await(run_in_stack(program))
+        run(program, answers=emulated, monitor=monitor, stack=stack)
     finally:
-        set_root_resource(None)  # type: ignore[arg-type]
         # Whatever else went wrong came of these.
         if emulated.problems:
             raise InputError(emulated.problems)

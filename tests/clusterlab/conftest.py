@@ -121,6 +121,12 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
+@pytest.fixture(autouse=True)
+def tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole ones: SkyPilot leaves them cut off after an error of its own, and Pulumi reads the stack through them."""
+    monkeypatch.setattr(sys, "tracebacklimit", 1000, raising=False)
+
+
 @pytest.fixture(scope="session")
 def sky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """SkyPilot itself, in a home of its own, which it looks up when it is imported."""

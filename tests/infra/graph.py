@@ -15,9 +15,8 @@ import pulumi
 import yaml
 from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc
-from pulumi.runtime.settings import SETTINGS, set_root_resource
-from pulumi.runtime.stack import run_in_stack
-from pulumi.runtime.sync_await import _sync_await
+
+from infra import in_process
 
 ACCOUNT = "123456789012"
 STACK = "pulumi:pulumi:Stack"
@@ -159,20 +158,12 @@ def run(program: Callable[[], Any], *, stack: str = "llm-2026", answers: mocks.M
     """Run a program to its end as Pulumi's language host does; whatever it raises is raised."""
     answers = answers or EchoMocks()
     monitor = _Monitor(answers)
-    mocks.set_mocks(answers, project="clusterlab", stack=stack, preview=False, monitor=monitor)
-    # The mocks begin a stack of their own; a program wants to be the only one, with nothing left of the one before.
-    set_root_resource(None)  # type: ignore[arg-type]
-    SETTINGS.rpc_manager.clear()
-    SETTINGS.outputs.clear()
     results: list[Any] = []
 
     def ran() -> None:
         results.append(program())
 
-    try:
-        _sync_await(run_in_stack(ran))
-    finally:
-        set_root_resource(None)  # type: ignore[arg-type]
+    in_process.run(ran, answers=answers, monitor=monitor, stack=stack)
     return Graph(resources=tuple(monitor.found), exports=monitor.exports, result=results[0])
 
 

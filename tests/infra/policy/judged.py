@@ -9,12 +9,10 @@ from typing import Any
 from google.protobuf import struct_pb2
 from pulumi.runtime import mocks
 from pulumi.runtime.proto import analyzer_pb2, resource_pb2
-from pulumi.runtime.settings import SETTINGS, set_root_resource
-from pulumi.runtime.stack import run_in_stack
-from pulumi.runtime.sync_await import _sync_await
 from pulumi_policy import EnforcementLevel
 from pulumi_policy.policy import _PolicyAnalyzerServicer
 
+from infra.in_process import run
 from infra.policy.pack import NAME, policies
 from tests.infra.graph import STACK, EchoMocks
 
@@ -44,18 +42,7 @@ def judge(program: Callable[[], object], agreed: Mapping[str, Mapping[str, Any]]
     """Run a program, and ask every rule of every resource and of the stack."""
     made = EchoMocks()
     monitor = Monitor(made)
-    mocks.set_mocks(made, project="clusterlab", stack="llm-2026", monitor=monitor)
-    set_root_resource(None)  # type: ignore[arg-type]
-    SETTINGS.rpc_manager.clear()
-    SETTINGS.outputs.clear()
-
-    def ran() -> None:
-        program()
-
-    try:
-        _sync_await(run_in_stack(ran))
-    finally:
-        set_root_resource(None)  # type: ignore[arg-type]
+    run(program, answers=made, monitor=monitor, stack="llm-2026")
     return judge_requests(monitor.requests, agreed)
 
 
