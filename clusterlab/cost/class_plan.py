@@ -16,7 +16,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from clusterlab.cluster import Assignment, Budget
+from clusterlab.assignment import Assignment
+from clusterlab.class_budget import Budget
 from clusterlab.config import Scale
 from clusterlab.cost.total import Total
 from clusterlab.errors import InputError, Problem

@@ -106,7 +106,8 @@ def _plan_class(path: Path, students: int | None, infra: list[str]) -> ClassPlan
 
 
 def _plan_students(paths: list[Path], students: int, infra: list[str]) -> ClassPlan:
-    from clusterlab.cluster import Assignment, Budget
+    from clusterlab.assignment import Assignment
+    from clusterlab.class_budget import Budget
     from clusterlab.cost.class_plan import plan_class
 
     plans = _plan_labs(paths, infra)

@@ -64,7 +64,8 @@ def _in_the_ledger(subject: Subject, students: tuple[str, ...]) -> Check:
         return not_asked(LEDGER, str(error), "install it")
     except ClusterlabError as error:
         return failed(LEDGER, str(error), "have it answer: launches are refused without it; `budget set` begins one")
-    wanted = _wanted(subject, students)
+    cluster = subject.cluster
+    wanted = cluster.budget.caps(cluster.course, cluster.teams, students)
     wrong = [(key, usd) for key, usd in wanted.items() if caps.get(key) != usd]
     if wrong:
         return failed(LEDGER, _listed([_told(*key, usd, caps.get(key)) for key, usd in wrong]), _commands(wrong))
@@ -72,15 +73,6 @@ def _in_the_ledger(subject: Subject, students: tuple[str, ...]) -> Check:
     if strangers:
         return warned(LEDGER, f"not in the roster, and with a cap: {_listed(strangers)}", "see that nobody is missing")
     return passed(LEDGER, f"answers; {len(wanted)} caps are those of the file")
-
-
-def _wanted(subject: Subject, students: tuple[str, ...]) -> dict[tuple[str, str], Decimal]:
-    """By scope and name what the file says; what it does not say may be anything."""
-    budget = subject.cluster.budget
-    found = {} if budget.course_usd is None else {("course", subject.cluster.course): budget.course_usd}
-    if budget.student_usd is not None:
-        found |= {("student", each): budget.student_usd for each in students}
-    return found
 
 
 def _told(scope: str, name: str, usd: Decimal, has: Decimal | None) -> str:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
+from clusterlab.assignment import Assignment
+from clusterlab.class_budget import Budget
 from clusterlab.cli import app
-from clusterlab.cluster import Assignment, Budget
 from clusterlab.config import Scale
 from clusterlab.cost.class_plan import FIGURES, ClassPlan, plan_class
 from clusterlab.errors import InputError
