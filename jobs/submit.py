@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any
 
 from clusterlab.errors import EXIT_INTERRUPTED, ClusterlabError, UnreachableError
+from clusterlab.request import Request
 from clusterlab.run import RECORD, Asked, Run, Status, discard_if_empty, held
 from jobs.launch.cluster import VARIABLE as ADDRESS_VARIABLE
 from jobs.launch.cluster import Cluster, timeout
@@ -29,7 +30,6 @@ from jobs.launch.folder import choose_folder
 from jobs.launch.gate import LostNodeError
 from jobs.launch.members import join, ray_of_nodes
 from jobs.launch.nodes import Nodes, given_token
-from jobs.launch.request import Request
 
 ROOT = Path(__file__).resolve().parents[1]
 RAY_LOG = "ray.log"

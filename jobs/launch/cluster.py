@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from clusterlab.errors import InputError, Problem, UnreachableError
-from jobs.launch.request import STOP_SECONDS, Request
+from clusterlab.request import STOP_SECONDS, Request
 
 VARIABLE = "RAY_ADDRESS"
 TIMEOUT_VARIABLE = "CLUSTERLAB_RAY_TIMEOUT"

@@ -21,11 +21,11 @@ from typing import Any
 from clusterlab.config import from_flags
 from clusterlab.errors import EXIT_INTERRUPTED, ClusterlabError, InputError, Problem, StorageError
 from clusterlab.job import Job
+from clusterlab.request import FINGERPRINT_VARIABLE, TAGS_VARIABLE, usd_per_hour
 from clusterlab.run import RECORD, Asked, Run, Status
 from clusterlab.tags import Tags
 from jobs.launch.folder import VARIABLE as FOLDER_VARIABLE
 from jobs.launch.provenance import provenance
-from jobs.launch.request import FINGERPRINT_VARIABLE, TAGS_VARIABLE, usd_per_hour
 
 ROOT = Path(__file__).resolve().parents[2]
 MICRODOLLAR = Decimal("0.000001")

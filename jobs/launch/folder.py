@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clusterlab.errors import MissingError, StorageError
+from clusterlab.request import FOLDER_VARIABLE
 from clusterlab.run import METRICS, RECORD, Asked, append_line, new_run_folder, unfinished
 
-VARIABLE = "CLUSTERLAB_RUN_DIR"
+VARIABLE = FOLDER_VARIABLE
 RUNS_VARIABLE = "CLUSTERLAB_RUNS"
 TASK_VARIABLE = "SKYPILOT_TASK_ID"
 """Set by SkyPilot; a managed job keeps it when it is begun again on another machine."""
