@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from clusterlab.class_budget import Limits
 from clusterlab.submission.ticket import HOLDING, State, Ticket
 
 PATIENCE = timedelta(hours=2)
@@ -50,16 +51,6 @@ class Used:
     """Within the window of the class's limits."""
     weighted_gpu_hours: Decimal = Decimal(0)
     """The same, older ones counting less."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bounds:
-    """What one student may take; None for no bound."""
-
-    gpus: Decimal | None = None
-    """At once."""
-    gpu_hours: Decimal | None = None
-    """In the window, what running jobs may still take included."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +85,7 @@ class _Account:
 class _Desk:
     """The state of one arbitration."""
 
-    bounds: Bounds
+    limits: Limits
     reach: Decimal
     """What is free once all tickets have ended."""
     free: Decimal
@@ -104,7 +95,7 @@ class _Desk:
 
 
 def arbitrate(
-    tickets: Iterable[Ticket], used: Mapping[str, Used], capacity: Capacity, bounds: Bounds, now: datetime
+    tickets: Iterable[Ticket], used: Mapping[str, Used], capacity: Capacity, limits: Limits, now: datetime
 ) -> list[Verdict]:
     """Say of each ticket that waits whether it starts now, and else why not; in the order in which they are asked.
 
@@ -112,13 +103,13 @@ def arbitrate(
         tickets: All that live: those that wait, and those that hold GPUs.
         used: What each student's ended jobs took; nothing, where a student is not in it.
         capacity: What the cluster has.
-        bounds: What one student may take.
+        limits: What one student may take.
         now: In UTC.
     """
     tickets = list(tickets)
     holding = [each for each in tickets if each.state in HOLDING]
     reach = capacity.gpus - capacity.others
-    desk = _Desk(bounds=bounds, reach=reach, free=reach - sum(each.gpus for each in holding))
+    desk = _Desk(limits=limits, reach=reach, free=reach - sum(each.gpus for each in holding))
     for student in {each.student for each in tickets}:
         past = used.get(student, Used())
         desk.accounts[student] = _Account(gpu_hours=past.gpu_hours, share=past.weighted_gpu_hours)
@@ -127,15 +118,15 @@ def arbitrate(
     return _ask([each for each in tickets if each.state is State.WAITING], desk, now)
 
 
-def never(ticket: Ticket, capacity: Capacity, bounds: Bounds) -> str:
+def never(ticket: Ticket, capacity: Capacity, limits: Limits) -> str:
     """Why a ticket could not start even if it were alone; empty where it could."""
     if ticket.gpus > capacity.gpus:
         return f"asks for {ticket.gpus} GPUs; allowed: at most the {capacity.gpus} that the cluster has"
-    if bounds.gpus is not None and ticket.gpus > bounds.gpus:
-        return f"asks for {ticket.gpus} GPUs; allowed: at most {bounds.gpus} for each student at once"
-    if bounds.gpu_hours is not None and ticket.asked_gpu_hours > bounds.gpu_hours:
+    if limits.gpus is not None and ticket.gpus > limits.gpus:
+        return f"asks for {ticket.gpus} GPUs; allowed: at most {limits.gpus} for each student at once"
+    if limits.gpu_hours is not None and ticket.asked_gpu_hours > limits.gpu_hours:
         asked = f"may take {ticket.asked_gpu_hours.normalize():f} GPU-hours"
-        return f"{asked}; allowed: at most {bounds.gpu_hours} for each student in the window"
+        return f"{asked}; allowed: at most {limits.gpu_hours} for each student in the window"
     return ""
 
 
@@ -176,12 +167,12 @@ def _place(ticket: Ticket, desk: _Desk, now: datetime) -> _Place:
 
 
 def _why_not(ticket: Ticket, desk: _Desk, now: datetime) -> str:
-    account, bounds = desk.accounts[ticket.student], desk.bounds
-    if bounds.gpus is not None and account.held + ticket.gpus > bounds.gpus:
-        return f"{ticket.student} holds {account.held} of {bounds.gpus} GPUs"
+    account, limits = desk.accounts[ticket.student], desk.limits
+    if limits.gpus is not None and account.held + ticket.gpus > limits.gpus:
+        return f"{ticket.student} holds {account.held} of {limits.gpus} GPUs"
     hours = account.gpu_hours + ticket.asked_gpu_hours
-    if bounds.gpu_hours is not None and hours > bounds.gpu_hours:
-        return f"{ticket.student} would come to {hours:.2f} of {bounds.gpu_hours} GPU-hours in the window"
+    if limits.gpu_hours is not None and hours > limits.gpu_hours:
+        return f"{ticket.student} would come to {hours:.2f} of {limits.gpu_hours} GPU-hours in the window"
     free = desk.free - desk.kept
     if ticket.gpus <= free:
         return ""

@@ -55,6 +55,8 @@ class JobsApi:
     seconds: float
     """How long it may be silent."""
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    """The clock of its time limits; with `sleep`, in place of the system's for tests."""
 
     @classmethod
     def connect(cls, address: str, token: str | None, *, seconds: float) -> JobsApi:
@@ -76,6 +78,7 @@ class JobsApi:
         held = {each.job: each.gpus if state.gpus else Decimal(1) for each in state.holdings}
         return Look(
             gpus=gpus,
+            of_gpus=bool(state.gpus),
             held=held,
             running=frozenset(job["submission_id"] for job in jobs if job["status"] not in ray.OVER),
             over={job["submission_id"]: _ended(job) for job in jobs if job["status"] in ray.OVER},
@@ -95,7 +98,7 @@ class JobsApi:
         Raises:
             UnreachableError: the cluster could not take it.
         """
-        began = time.monotonic()
+        began = self.clock()
         while True:
             try:
                 self._ask("POST", "/api/jobs/", json.dumps(job).encode())
@@ -103,7 +106,7 @@ class JobsApi:
             except UnreachableError as error:
                 if f"{job['submission_id']} already exists" in str(error):
                     return
-                if time.monotonic() - began > self._patience(error):
+                if self.clock() - began > self._patience(error):
                     raise UnreachableError(f"{ADDRESS_VARIABLE}: takes no job: {error}") from error
             self.sleep(TRY_SECONDS)
 

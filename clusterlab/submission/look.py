@@ -16,6 +16,8 @@ class Look:
 
     gpus: Decimal
     """Of all living nodes; machines, where none has a GPU."""
+    of_gpus: bool
+    """Whether they are GPUs."""
     held: Mapping[str, Decimal]
     """What of them each submitted job holds, by its id."""
     running: Collection[str]

@@ -47,7 +47,7 @@ class Order:
         Args:
             lab: The lab.
             student: Who submits; None for whom the environment or the roster says.
-            values: In place of the lab's own, upper-case.
+            values: In place of the lab's own, upper-case; its scale is else that of the class's file.
             environment: Where the student's name and secrets may be.
 
         Raises:
@@ -56,10 +56,11 @@ class Order:
         root = Path.cwd()
         cluster = Cluster.load(class_path(lab.resources.labels.get("course", ""), root))
         who = _student(cluster, student or environment.get(STUDENT_VARIABLE))
-        team = next((team for team, members in cluster.teams.items() if who in members), None)
+        team = cluster.team_of(who)
         run = f"{who}-{lab.name}"[: MAX_NAME - 9].rstrip("_-") + f"-{secrets.token_hex(4)}"
         tags = Tags(course=cluster.course, lab=lab.name, student=who, team=team, run=run)
-        envs = lab.envs | values
+        assigned = next((each.scale for each in cluster.labs if each.lab == lab.name), None)
+        envs = lab.envs | ({"SCALE": str(assigned)} if assigned else {}) | dict(values)
         parse(Job.load(lab.job, root=root, path=str(lab.path)).config_type, envs, path=f"{lab.path}: envs")
         request = Request.of(lab.job, envs | {TAGS_VARIABLE: tags.format()}, root=root)
         lab.at(Scale(envs["SCALE"]))

@@ -10,13 +10,14 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from clusterlab.class_budget import Limits
 from clusterlab.errors import ClusterlabError
 from clusterlab.ledger.entry import instant
 from clusterlab.ledger.ledger import Ledger
-from clusterlab.submission.arbitration import Bounds, Capacity, Verdict, arbitrate
+from clusterlab.submission.arbitration import Capacity, Verdict, arbitrate
 from clusterlab.submission.history import metered_beside
 from clusterlab.submission.look import Look
-from clusterlab.submission.table import CLUSTERS, TICKETS, create, ticket_of, values_of
+from clusterlab.submission.table import CLUSTERS, TICKETS, create, is_there, ticket_of, values_of
 from clusterlab.submission.ticket import HOLDING, LIVE, State, Ticket
 from clusterlab.submission.usage import used
 
@@ -44,11 +45,13 @@ class Queue:
 
     ledger: Ledger
     course: str
-    bounds: Bounds
-    window: timedelta
+    limits: Limits
 
     def begin(self) -> None:
         """Make its tables where there are none."""
+        with self.ledger.database.reading() as connection:
+            if is_there(connection):
+                return
         with self.ledger.database.writing() as connection:
             create(connection)
 
@@ -112,11 +115,7 @@ class Queue:
         with self.ledger.database.writing() as connection:
             if not self._is_due(connection):
                 return False
-            looked = instant(self.ledger.now(connection))
-            row = update(CLUSTERS).where(CLUSTERS.c.course == self.course).values(looked=looked)
-            if not connection.execute(row).rowcount:
-                none = {"course": self.course, "looked": looked, "gpus": "0", "others": "0"}
-                connection.execute(insert(CLUSTERS), none)
+            self._put_cluster(connection, looked=instant(self.ledger.now(connection)))
             return True
 
     def arbitrate(self, look: Look) -> Round:
@@ -126,8 +125,7 @@ class Queue:
             live = [_seen(each, look, now) for each in _live(connection, self.course)]
             _put_all(connection, live)
             capacity = look.capacity({each.id for each in live if each.state in HOLDING})
-            row = update(CLUSTERS).where(CLUSTERS.c.course == self.course)
-            connection.execute(row.values(gpus=f"{capacity.gpus:f}", others=f"{capacity.others:f}"))
+            self._put_cluster(connection, gpus=f"{capacity.gpus:f}", others=f"{capacity.others:f}")
             verdicts = self._arbitrate(connection, live, capacity, now)
             return Round(verdicts=verdicts, expired=tuple(each for each in live if each.state is State.EXPIRED))
 
@@ -136,22 +134,31 @@ class Queue:
         with self.ledger.database.reading() as connection:
             now, live = self.ledger.now(connection), _live(connection, self.course)
             capacity = _capacity(connection, self.course) or Capacity(gpus=Decimal(0), others=Decimal(0))
-            holding = sorted((each for each in live if each.state in HOLDING), key=lambda each: each.started or now)
-            return holding, arbitrate(live, self._used(connection, now), capacity, self.bounds, now)
+            holding = sorted(
+                (each for each in live if each.state in HOLDING), key=lambda each: (each.started or now, each.id)
+            )
+            return holding, arbitrate(live, self._used(connection, now), capacity, self.limits, now)
 
     def _arbitrate(
         self, connection: Connection, live: Iterable[Ticket], capacity: Capacity, now: datetime
     ) -> tuple[Verdict, ...]:
-        verdicts = arbitrate(live, self._used(connection, now), capacity, self.bounds, now)
+        verdicts = arbitrate(live, self._used(connection, now), capacity, self.limits, now)
         granted = [each.ticket for each in verdicts if each.starts]
         _put_all(connection, [replace(each, state=State.GRANTED, started=now) for each in granted])
         return tuple(verdicts)
 
     def _used(self, connection: Connection, now: datetime) -> Mapping[str, Any]:
-        since = instant(now - self.window)
+        window = timedelta(days=self.limits.window_days)
+        since = instant(now - window)
         rows = select(TICKETS).where(TICKETS.c.course == self.course, TICKETS.c.ended >= since)
         ended = list(map(ticket_of, connection.execute(rows)))
-        return used(ended, metered_beside(connection, self.course, since), self.window, now)
+        return used(ended, metered_beside(connection, self.course, since), window, now)
+
+    def _put_cluster(self, connection: Connection, **values: str) -> None:
+        row = update(CLUSTERS).where(CLUSTERS.c.course == self.course).values(**values)
+        if not connection.execute(row).rowcount:
+            unknown = {"looked": instant(self.ledger.now(connection)), "gpus": "0", "others": "0"}
+            connection.execute(insert(CLUSTERS), unknown | values | {"course": self.course})
 
     def _is_due(self, connection: Connection) -> bool:
         looked = connection.execute(select(CLUSTERS.c.looked).where(CLUSTERS.c.course == self.course)).scalar()

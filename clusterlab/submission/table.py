@@ -49,9 +49,14 @@ INSTANTS = ("due", "joined", "beat", "started", "ended")
 AMOUNTS = ("gpus", "hours")
 
 
+def is_there(connection: Connection) -> bool:
+    """Whether the tables were made."""
+    return inspect(connection).has_table(CLUSTERS.name)
+
+
 def create(connection: Connection) -> None:
     """Make the tables, where they are not there yet."""
-    if not inspect(connection).has_table(CLUSTERS.name):
+    if not is_there(connection):
         METADATA.create_all(connection)
 
 
