@@ -11,7 +11,7 @@ the errands that come back is missing, with its reason. All of it may be killed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from clusterlab.course.fleet.crew import Crew
@@ -35,12 +35,13 @@ def bring_up(wants: Sequence[Want], crew: Crew) -> list[Errand]:
         return []
     # In this order: what is up is no longer under way, and what is under way is never missed.
     launching = crew.launcher.launching()
-    seen = {each.name: each for each in crew.launcher.clusters()}
+    seen = {each.name: each for each in crew.launcher.clusters(fresh=True)}
     errands = [_to_have(want, seen.get(want.name), launching.get(want.name), crew.launcher) for want in wants]
-    there = [errand.phase is Phase.DONE for errand in errands]
+    there = [errand for errand in errands if errand.phase is Phase.DONE]
     crew.run(errands)
-    if not all(there):
-        _look_again(wants, errands, crew.launcher)
+    launched = {errand.name: errand for errand in errands if errand.phase is Phase.DONE and errand not in there}
+    if launched:
+        _look_again(wants, launched, crew.launcher)
     return errands
 
 
@@ -54,7 +55,7 @@ def take_in(wants: Sequence[Want], crew: Crew) -> list[Errand]:
         LaunchError: it does not say what is there.
     """
     launching = crew.launcher.launching()
-    seen = {each.name: each for each in crew.launcher.clusters()}
+    seen = {each.name: each for each in crew.launcher.clusters(fresh=False)}
     errands = []
     for want in wants:
         there = seen.get(want.name)
@@ -93,13 +94,13 @@ def _autostop(name: str, minutes: int, launcher: Launcher) -> Errand:
     return Errand(name=name, deed=Deed.AUTOSTOP, ask=ask)
 
 
-def _look_again(wants: Sequence[Want], errands: Sequence[Errand], launcher: Launcher) -> None:
+def _look_again(wants: Sequence[Want], launched: Mapping[str, Errand], launcher: Launcher) -> None:
     """Hold what SkyPilot's server said of each launch against what is there."""
-    seen = {each.name: each for each in launcher.clusters()}
-    for want, errand in zip(wants, errands, strict=True):
-        if errand.phase is not Phase.DONE:
+    seen = {each.name: each for each in launcher.clusters(fresh=False)}
+    for want in wants:
+        errand, there = launched.get(want.name), seen.get(want.name)
+        if errand is None:
             continue
-        there = seen.get(want.name)
         if there is None or there.condition is not Condition.UP:
             errand.phase, errand.reason = Phase.FAILED, f"was launched, and is {there.condition if there else 'gone'}"
         elif not _is_own(there, want):

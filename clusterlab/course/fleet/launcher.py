@@ -82,8 +82,12 @@ class Launcher(Protocol):
     Each verb raises `LaunchError` where the request was refused, and `UnreachableError` where nobody answered.
     """
 
-    def clusters(self) -> Sequence[Seen]:
-        """All that are there, of everybody."""
+    def clusters(self, *, fresh: bool) -> Sequence[Seen]:
+        """All that are there, of everybody.
+
+        With `fresh` those that may have ended by themselves are looked at, which takes SkyPilot some seconds for each;
+        else it is what was seen of them at most a few minutes ago.
+        """
 
     def launching(self) -> Mapping[str, str]:
         """The launches that are under way, whoever asked: the request of each by the cluster's name."""

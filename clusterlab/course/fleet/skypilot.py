@@ -40,10 +40,11 @@ class SkyPilot:
     def __post_init__(self) -> None:
         _sky()
 
-    def clusters(self) -> Sequence[Seen]:
-        """All that are there; those that may have ended by themselves are looked at."""
+    def clusters(self, *, fresh: bool) -> Sequence[Seen]:
+        """All that are there; with `fresh`, those that may have ended by themselves are looked at."""
         sky = _sky()
-        records = _answer(lambda: sky.get(sky.status(refresh=sky.StatusRefreshMode.AUTO, all_users=True)))
+        refresh = sky.StatusRefreshMode.AUTO if fresh else sky.StatusRefreshMode.NONE
+        records = _answer(lambda: sky.get(sky.status(refresh=refresh, all_users=True)))
         return [_seen(record) for record in records]
 
     def launching(self) -> Mapping[str, str]:

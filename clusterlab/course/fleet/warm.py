@@ -28,6 +28,8 @@ class Warmed:
 
     why: str
     errands: Sequence[Errand]
+    in_flight: int = 0
+    """How many were under way together, at most."""
 
     @property
     def missing(self) -> list[Errand]:
@@ -40,6 +42,7 @@ class Warmed:
             "why": self.why,
             "clusters": [errand.as_json() for errand in self.errands],
             "missing": [errand.name for errand in self.missing],
+            "in_flight": self.in_flight,
         }
 
 
@@ -70,14 +73,13 @@ def warm(
     if now:
         # Outside of the hours they wait no longer than a lab's own machines.
         shown = everything if session else [_waiting(want, want.idle_minutes_after) for want in everything]
-        return Warmed(why="asked for now", errands=bring_up(shown, crew))
+        return Warmed(why="asked for now", errands=bring_up(shown, crew), in_flight=crew.most_at_once)
     if session is None:
         return Warmed(why=_outside(cluster, at), errands=take_in(everything, crew) if cluster.hours else [])
     if not cluster.warm_minutes:
         return Warmed(why=f"{session}: warm_minutes is 0, so students launch themselves", errands=[])
-    return Warmed(
-        why=f"the class meets {session}", errands=_once(everything, crew, root / CLASSES / cluster.course, session)
-    )
+    errands = _once(everything, crew, root / CLASSES / cluster.course, session)
+    return Warmed(why=f"the class meets {session}", errands=errands, in_flight=crew.most_at_once)
 
 
 def _once(everything: Sequence[Want], crew: Crew, folder: Path, session: Session) -> list[Errand]:

@@ -40,6 +40,8 @@ class Server:
     """From when to when nobody answers."""
     asked: list[tuple[str, str, float]] = field(default_factory=list)
     """What was taken: the verb, the cluster, when."""
+    looks: list[bool] = field(default_factory=list)
+    """Whether each look at the clusters was to be fresh."""
     most: int = 0
     """Launches that were under way together."""
 
@@ -50,8 +52,9 @@ class Server:
         self.now += seconds
         self._pass()
 
-    def clusters(self) -> Sequence[Seen]:
+    def clusters(self, *, fresh: bool) -> Sequence[Seen]:
         self._answer()
+        self.looks.append(fresh)
         return list(self.there.values())
 
     def launching(self) -> Mapping[str, str]:

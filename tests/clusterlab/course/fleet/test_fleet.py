@@ -77,8 +77,11 @@ def test_what_is_there_is_left_alone(server: Server) -> None:
     server.there = {each.name: seen(each.name) for each in class_of(3)}
     assert set(phases(bring_up(class_of(4), server.crew())).values()) == {Phase.DONE}
     assert launches(server) == ["student-04"]
+    assert server.looks == [True, False]
     assert set(phases(bring_up(class_of(4), server.crew())).values()) == {Phase.DONE}
     assert launches(server) == ["student-04"]
+    # SkyPilot's fresh look takes seconds for each cluster.
+    assert server.looks == [True, False, True]
 
 
 def test_a_cluster_of_somebody_elses_by_that_name_is_no_cluster_of_the_class(server: Server) -> None:
