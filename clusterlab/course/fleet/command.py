@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from clusterlab.course.fleet.warm import Warmed
 
 FOLLOW_SECONDS = 60.0
+LOCK = "warm.lock"
+"""In the class's folder: of one that takes longer than a minute, the next minute's goes away again."""
 
 
 def warm(
@@ -79,9 +81,16 @@ def _once(
     from clusterlab.course.fleet.crew import Crew
     from clusterlab.course.fleet.screen import Screen
     from clusterlab.course.fleet.skypilot import SkyPilot
+    from clusterlab.course.fleet.want import class_folder
     from clusterlab.course.fleet.warm import warm as bring
+    from clusterlab.rehearsal.lock import locked
 
-    with Screen(console=console).open() as screen:
+    with (
+        locked(class_folder(cluster.course, root) / LOCK, wait=False) as free,
+        Screen(console=console).open() as screen,
+    ):
+        if not free:
+            raise ClusterlabError(f"{cluster.path}: another `clusterlab class warm` is at work, and does the same")
         crew = Crew(launcher=SkyPilot(), at_once=at_once, tell=screen.show)
         return bring(cluster, root, crew, at=datetime.now(UTC), now=now, lab=lab, students=students)
 

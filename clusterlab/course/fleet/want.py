@@ -23,7 +23,8 @@ from clusterlab.lab import Lab
 SHARED_TASK = Path("sky.yaml")
 CLASSES = Path("classes")
 """Where a class's own files are, none of them in git."""
-TOKEN = "ray-token"  # noqa: S105 (the file's name)
+TOKEN = "ray.token"  # noqa: S105 (the file's name)
+TOKEN_VARIABLE = "RAY_AUTH_TOKEN"  # noqa: S105 (its name)
 WAIT_MINUTES = 60
 """How long a cluster waits for its student while the class meets: the longest that the course's policy allows."""
 
@@ -65,14 +66,15 @@ def due_next(cluster: Cluster, day: date) -> Assignment | None:
 
 
 def token_of(course: str, root: Path) -> str:
-    """The token of the shared cluster's Ray, made once and kept where only its owner reads it.
+    """The token of the shared cluster's Ray: the environment's, else one made once and kept where its owner reads it.
 
     Raises:
         StorageError: it cannot be kept.
     """
-    path = root / CLASSES / course / TOKEN
+    if given := os.environ.get(TOKEN_VARIABLE):
+        return given
+    path = class_folder(course, root) / TOKEN
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             partial = path.with_name(f".{TOKEN}.{os.getpid()}")
             with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -84,6 +86,21 @@ def token_of(course: str, root: Path) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise StorageError(f"{path}: cannot be kept: {error.strerror}") from error
+
+
+def class_folder(course: str, root: Path) -> Path:
+    """Where a class's own files are, made where it is missing, and its owner's alone.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    folder = root / CLASSES / course
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be made: {error.strerror}") from error
+    return folder
 
 
 def _assignment(cluster: Cluster, day: date, lab: str | None) -> Assignment:
@@ -117,7 +134,7 @@ def _of_students(cluster: Cluster, students: Sequence[str], task: Mapping[str, A
 def _shared(cluster: Cluster, root: Path, occasion: str) -> Want:
     document = Document.load(root / SHARED_TASK, [])
     task = deepcopy(document.values)
-    task["secrets"] = {"RAY_AUTH_TOKEN": token_of(cluster.course, root)}
+    task["secrets"] = {TOKEN_VARIABLE: token_of(cluster.course, root)}
     # It has no job before the first student comes, and must not end for that.
     least = int(task.get("envs", {}).get("IDLE_MINUTES", 0)) + cluster.warm_minutes
     task["envs"] = {**task.get("envs", {}), "IDLE_MINUTES": str(least)}

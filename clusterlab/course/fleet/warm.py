@@ -15,8 +15,7 @@ from clusterlab.course.fleet.errand import Errand, Phase
 from clusterlab.course.fleet.fleet import bring_up, take_in
 from clusterlab.course.fleet.launcher import Want
 from clusterlab.course.fleet.session import Session, next_session, session_at, today
-from clusterlab.course.fleet.want import CLASSES, wants
-from clusterlab.errors import StorageError
+from clusterlab.course.fleet.want import class_folder, wants
 from clusterlab.run import write_atomically
 
 REMEMBERED = "warmed.json"
@@ -78,7 +77,7 @@ def warm(
         return Warmed(why=_outside(cluster, at), errands=take_in(everything, crew) if cluster.hours else [])
     if not cluster.warm_minutes:
         return Warmed(why=f"{session}: warm_minutes is 0, so students launch themselves", errands=[])
-    errands = _once(everything, crew, root / CLASSES / cluster.course, session)
+    errands = _once(everything, crew, class_folder(cluster.course, root), session)
     return Warmed(why=f"the class meets {session}", errands=errands, in_flight=crew.most_at_once)
 
 
@@ -86,10 +85,6 @@ def _once(everything: Sequence[Want], crew: Crew, folder: Path, session: Session
     known = _remembered(folder / REMEMBERED, session)
     errands = bring_up([want for want in everything if want.name not in known], crew)
     known |= {errand.name for errand in errands if errand.phase is Phase.DONE}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{folder}: cannot be made: {error.strerror}") from error
     write_atomically(folder / REMEMBERED, json.dumps({"session": str(session), "up": sorted(known)}, indent=2) + "\n")
     return errands
 

@@ -77,7 +77,10 @@ def test_a_name_begins_with_a_letter_as_skypilot_wants() -> None:
     assert cluster_name("2026-llm") == "c-2026-llm"
 
 
-def test_a_shared_class_has_one_whose_token_is_made_once_and_nobody_elses_to_read(class_file: Path) -> None:
+def test_a_shared_class_has_one_whose_token_is_made_once_and_nobody_elses_to_read(
+    class_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
     (class_file.parents[1] / "sky.yaml").write_text((ROOT / "sky.yaml").read_text())
     class_file.write_text(class_file.read_text() + "mode: shared\n")
     [want] = of(class_file)
@@ -90,9 +93,12 @@ def test_a_shared_class_has_one_whose_token_is_made_once_and_nobody_elses_to_rea
     token = token_of("llm-2026", class_file.parents[1])
     assert want.task["secrets"] == {"RAY_AUTH_TOKEN": token}
     assert len(token) == 48
-    kept = class_file.parents[1] / "classes" / "llm-2026" / "ray-token"
+    kept = class_file.parents[1] / "classes" / "llm-2026" / "ray.token"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert [each.name for each in kept.parent.iterdir()] == ["ray-token"]
+    assert [each.name for each in kept.parent.iterdir()] == ["ray.token"]
+    assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "chosen-by-somebody")
+    assert of(class_file)[0].task["secrets"] == {"RAY_AUTH_TOKEN": "chosen-by-somebody"}
 
 
 @pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")

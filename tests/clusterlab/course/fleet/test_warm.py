@@ -17,10 +17,13 @@ from clusterlab.cli import app
 from clusterlab.cluster import Cluster
 from clusterlab.course.fleet import crew as crews
 from clusterlab.course.fleet import skypilot as real
+from clusterlab.course.fleet.command import LOCK
 from clusterlab.course.fleet.crew import Crew
 from clusterlab.course.fleet.launcher import Condition, Fault
 from clusterlab.course.fleet.screen import Screen
+from clusterlab.course.fleet.want import class_folder
 from clusterlab.course.fleet.warm import Warmed, warm
+from clusterlab.rehearsal.lock import locked
 from tests.clusterlab.conftest import spoil
 from tests.clusterlab.course.fleet.server import Server
 
@@ -117,6 +120,17 @@ def test_the_command_exits_with_1_and_says_what_is_missing_and_why(
     reasons = {each["cluster"]: each["reason"] for each in told["clusters"]}
     assert "5.00 USD asked, 0.01 of 1.00 free" in reasons["llm-2026-ben"]
     assert reasons["llm-2026-ana"] == "was up"
+
+
+def test_while_one_is_at_work_another_goes_away_again(
+    class_file: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(real, "SkyPilot", lambda: server)
+    with locked(class_folder("llm-2026", class_file.parents[1]) / LOCK, wait=True):
+        result = CliRunner().invoke(app, ["class", "warm", str(class_file), "--now"])
+    assert result.exit_code == 1
+    assert "another `clusterlab class warm` is at work" in result.stderr
+    assert not server.asked
 
 
 def test_a_terminal_has_one_table_that_ends_with_how_far_all_came(class_file: Path, server: Server) -> None:
