@@ -156,6 +156,10 @@ class Cluster:
         """
         return students_of(self.roster, path=str(self.path))
 
+    def team_of(self, student: str) -> str | None:
+        """In which team somebody is."""
+        return next((team for team, members in self.teams.items() if student in members), None)
+
     def num_students(self) -> int:
         """How many take part.
 
@@ -195,10 +199,20 @@ def offered(catalog: Catalog, course: str | None, root: Path) -> Catalog:
     Raises:
         InputError: that file has a fault.
     """
+    cluster = class_of(course, root, catalog)
+    return catalog if cluster is None else cluster.offered(catalog)
+
+
+def class_of(course: str | None, root: Path, catalog: Catalog) -> Cluster | None:
+    """The class of a course, by its file in the repository at `root`; None where there is none.
+
+    Raises:
+        InputError: that file has a fault.
+    """
     if course is None or not LABEL.fullmatch(course):
-        return catalog
+        return None
     path = root / FOLDER / f"{course}.yaml"
-    return Cluster.load(path, catalog=catalog).offered(catalog) if path.is_file() else catalog
+    return Cluster.load(path, catalog=catalog) if path.is_file() else None
 
 
 def _course(document: Document) -> str:

@@ -27,16 +27,16 @@ def look(subject: Subject) -> Iterator[Check]:
         return
     plans = [plan(work.lab, subject.catalog, today=subject.today) for work in subject.works]
     cluster, number = subject.cluster, len(subject.students)
-    made = plan_class(plans, cluster.labs, num_students=number, budget=cluster.budget, path=str(cluster.path))
-    for whose in ("student", "course"):
+    budget, path, teams = cluster.budget, str(cluster.path), cluster.teams
+    made = plan_class(plans, cluster.labs, num_students=number, budget=budget, path=path, teams=teams)
+    for whose in made.sums():
         yield _covers(subject, made, whose)
     yield _in_the_ledger(subject, subject.students)
 
 
 def _covers(subject: Subject, made: ClassPlan, whose: str) -> Check:
     """What is not known is never covered."""
-    total = made.of_a_student if whose == "student" else made.of_all
-    cap = made.budget.student_usd if whose == "student" else made.budget.course_usd
+    cap, total = made.sums()[whose]
     expected, high, verdict = total("expected"), total("high"), made.verdicts()[whose]
     shown = "none set" if cap is None else f"{dollars(cap)} USD"
     seen = f"{whose}: {shown}; the plan expects {expected}, at most {high}"

@@ -95,6 +95,21 @@ def test_a_student_stands_to_a_budget_too() -> None:
     assert class_plan(planned(), budget=budget).verdicts()["student"] == "expected exceeds"
 
 
+def test_the_largest_team_stands_to_the_budget_of_a_team() -> None:
+    budget = Budget(course_usd=None, student_usd=None, team_usd=Decimal(7))
+    toy = Assignment(lab="x", scale=None, runs=1)
+    teams = {"red": ["ana"], "blue": ["ben", "eva"]}
+    found = plan_class([planned()], [toy], num_students=3, budget=budget, path="class", teams=teams)
+    assert found.of_a_team("expected").usd == found.of_a_student("expected").usd * 2 == Decimal(7)
+    assert found.verdicts() == {"student": "no budget", "team": "high exceeds", "course": "no budget"}
+    assert found.as_json()["budget_usd"] == {"student": None, "team": "7.0000", "course": None}
+    console = Console(width=100)
+    with console.capture() as capture:
+        for part in found.render():
+            console.print(part)
+    assert "a team of 2" in capture.get()
+
+
 def test_old_prices_are_warned_of_once() -> None:
     old = dataclasses.replace(CHEAP, as_of=TODAY.replace(year=2025))
     plans = [plan(dataclasses.replace(lab(L4=1), envs={"SCALE": "single"}), catalog(old), today=TODAY)] * 2

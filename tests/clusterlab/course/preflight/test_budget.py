@@ -92,6 +92,13 @@ def test_each_team_has_the_cap_of_the_file(make: Make, ledger: Path) -> None:
     assert check.todo == "`clusterlab budget set --team blue --usd 150`"
 
 
+def test_the_budget_of_a_team_covers_its_students(make: Make) -> None:
+    teams = {"red": ["ana"], "blue": ["ben", "eva"]}
+    for usd, verdict in {3: Verdict.FAIL, 4: Verdict.WARN, 9: Verdict.PASS}.items():
+        subject = make(budget_usd={"course": 1000, "student": 100, "team": usd}, teams=teams)
+        assert of(subject, "team").verdict is verdict
+
+
 def test_another_cap_fails_with_the_command_that_sets_it(make: Make, ledger: Path) -> None:
     caps(ledger, course=1000, ana=100, ben=50)
     check = one(look(make()), LEDGER)
