@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from clusterlab.catalog import Catalog
 from clusterlab.cluster import Cluster
 from clusterlab.course import automation
-from clusterlab.course.events import Change, Event, Outputs, State
+from clusterlab.course.events import Change, Event, Outputs, State, Step
 from clusterlab.lease import Lease
 
 if TYPE_CHECKING:
@@ -27,6 +27,16 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 300.0
 """How long what is ended may take to be gone."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Update:
+    """What came of an update."""
+
+    outputs: Mapping[str, Any]
+    """What the stack exports."""
+    num_changed: int
+    """How many resources were made, changed or ended."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,9 +83,13 @@ class Provision:
         """
         return [each for each in self._ask("preview") if isinstance(each, Change)]
 
-    def up(self) -> Mapping[str, Any]:
-        """Make it so, and return what the stack exports."""
-        return next(each for each in list(self._ask("up")) if isinstance(each, Outputs)).values
+    def up(self) -> Update:
+        """Make it so, and say what is another than before."""
+        events = list(self._ask("up"))
+        outputs = next(each for each in events if isinstance(each, Outputs)).values
+        return Update(
+            outputs=outputs, num_changed=sum(isinstance(each, Step) and each.phase == "done" for each in events)
+        )
 
     def down(self) -> None:
         """Take away all that the state knows."""

@@ -33,6 +33,7 @@ from tests.bench.reaper import reaper
 from tests.bench.rehearsals import rehearsals
 from tests.bench.serving import over_bare_vllm
 from tests.bench.static_batches import over_static_batches
+from tests.bench.submit import submit
 
 BIN = Path(sys.executable).parent
 ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -53,6 +54,7 @@ def main() -> None:
         "reaper": [reaper],
         "infra": [infra],
         "fleet": [fleet],
+        "submit": [submit],
     }
     for name in sys.argv[1:] or sections:
         _put(name, [figure for measure in sections[name] for figure in _measured(measure)])
