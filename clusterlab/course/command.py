@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clusterlab.course.fleet.command import warm
 from clusterlab.course.grade.command import grade
 from clusterlab.course.leftovers import look_again, refuse_orphans, show_orphans, show_pending
 from clusterlab.course.preflight.command import preflight
@@ -192,6 +193,7 @@ def down(file: File, yes: Yes = False, install: Install = False) -> None:
     console.print(f"nothing of class {made.cluster.course} is left in AWS{blind}", highlight=False, soft_wrap=True)
 
 
+course.command()(warm)
 course.command()(grade)
 
 

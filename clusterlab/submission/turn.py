@@ -12,6 +12,7 @@ from clusterlab.gate import hold
 from clusterlab.lease import granted_lease
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.submission.jobs_api import JobsApi
+from clusterlab.submission.look import Look
 from clusterlab.submission.queue import EXPIRY, Queue, Round
 from clusterlab.submission.ticket import LIVE, State, Ticket
 from clusterlab.tags import Tags
@@ -30,13 +31,15 @@ class Turn:
     say: Callable[[str], None]
     patience_seconds: float = float(EXPIRY.seconds)
     """How long Ray or the ledger may be silent while it waits."""
+    _look: Look | None = None
+    """What was seen of Ray just before it joined."""
     _said: str = ""
-    _heard: float = 0
-    """When both answered last."""
+    _silent_since: float | None = None
+    """Since when one of them does not answer; None where both do."""
     _beaten: float = 0
 
-    def take(self, tags: Tags, usd: Decimal) -> None:
-        """Reserve what the job may cost, and join the queue.
+    def take(self, tags: Tags, usd: Decimal, look: Look) -> None:
+        """Reserve what the job may cost, and join the queue, as Ray was seen just now.
 
         Raises:
             BudgetError: the budget does not cover it.
@@ -51,6 +54,7 @@ class Turn:
         except BaseException:
             release(ledger, self.ticket.id)
             raise
+        self._look = look
 
     def wait(self) -> None:
         """Return when it is its turn; where that does not come, the ticket is given back.
@@ -59,8 +63,11 @@ class Turn:
             UnreachableError: Ray or the ledger was silent for too long.
             KeyboardInterrupt: whoever asked does not want it any more.
         """
-        self._heard = self._beaten = self.api.clock()
+        self._beaten = self.api.clock()
         try:
+            if self._look is not None:
+                with suppress(UnreachableError):
+                    self._tell_place(self.queue.arbitrate(self._look))
             while not self._granted():
                 self.api.sleep(POLL_SECONDS)
         except BaseException as error:
@@ -93,12 +100,13 @@ class Turn:
         try:
             granted = self._ask()
         except UnreachableError as error:
-            silent = self.api.clock() - self._heard
-            if silent > self.patience_seconds:
+            now = self.api.clock()
+            self._silent_since = now if self._silent_since is None else self._silent_since
+            if now - self._silent_since > self.patience_seconds:
                 raise
             self._tell(f"{error}; trying again for {self.patience_seconds:g} s")
             return False
-        self._heard = self.api.clock()
+        self._silent_since = None
         return granted
 
     def _ask(self) -> bool:
@@ -111,7 +119,8 @@ class Turn:
             self.ticket = self.queue.beat(self.ticket.id)
         if self.ticket.state not in LIVE:
             raise ClusterlabError(f"{self.ticket.id}: was withdrawn by somebody else")
-        if self.ticket.state is State.WAITING and self.queue.claim_look():
+        # While one does not answer, nothing but a whole round says that both do again.
+        if self.ticket.state is State.WAITING and (self.queue.claim_look() or self._silent_since is not None):
             self._tell_place(self.queue.arbitrate(self.api.look()))
             self.ticket = self.queue.ticket(self.ticket.id)
         return self.ticket.state is not State.WAITING

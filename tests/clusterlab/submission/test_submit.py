@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from unittest import mock
+from types import ModuleType
 
 import pytest
 
@@ -111,10 +111,16 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     task.write_text(task.read_text().replace("run: |", "secrets:\n  HF_TOKEN: null\n\nrun: |"))
     monkeypatch.chdir(made)
     monkeypatch.setattr(sys, "path", [str(made), *sys.path])
-    with mock.patch.dict(sys.modules):
-        for name in [name for name in sys.modules if name.partition(".")[0] == "jobs"]:
-            del sys.modules[name]
-        yield made
+    others = _forget_jobs()
+    yield made
+    _forget_jobs()
+    sys.modules.update(others)
+
+
+def _forget_jobs() -> dict[str, ModuleType]:
+    """Have jobs read from the repository that is the working folder; those that were known."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "jobs"]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 def _desk(root: Path, url: str, board: Dashboard) -> Desk:
