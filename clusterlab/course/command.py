@@ -121,6 +121,9 @@ def up(
     write: Annotated[
         Path, typer.Option(metavar="PATH", help="The configuration of SkyPilot's that the class's is put into.")
     ] = Path(".sky.yaml"),
+    clusters: Annotated[
+        bool, typer.Option("--clusters", help="Bring the class's clusters up too, though it does not meet now.")
+    ] = False,
 ) -> None:
     """Bring a class up: its stack, SkyPilot's configuration, caps, and what each student gets in classes/<course>/.
 
@@ -129,6 +132,7 @@ def up(
     Exits with 1 where the account has of the class what the state does not know, which a killed update left.
     """
     from clusterlab.course.students.bring_up import BringUp
+    from clusterlab.course.students.clusters import when_due
 
     made, paths = _provision(file, [write], install=install)
     console = terminal()
@@ -141,6 +145,7 @@ def up(
         console=console,
         config=paths[0],
         language=language,
+        clusters=when_due(made.cluster, made.root, console, now=clusters),
     ).run()
     told = f"class {made.cluster.course} is up; docs/students.md says what of classes/ is handed out, and how"
     console.print(told, highlight=False, soft_wrap=True)
