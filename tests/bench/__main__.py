@@ -23,6 +23,7 @@ from clusterlab.run import Run
 from tests.bench.bill import bills
 from tests.bench.compress import nf4_load, rounding, sweep_on_two
 from tests.bench.figure import CONTROL, ROOT, Figure
+from tests.bench.fleet import fleet
 from tests.bench.infra import infra
 from tests.bench.ledger import ledger
 from tests.bench.load import generator_cost, over_vllm_bench
@@ -52,6 +53,7 @@ def main() -> None:
         "bill": [bills],
         "reaper": [reaper],
         "infra": [infra],
+        "fleet": [fleet],
         "submit": [submit],
     }
     for name in sys.argv[1:] or sections:
