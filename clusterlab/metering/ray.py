@@ -56,9 +56,9 @@ def ask(address: str, token: str | None) -> RayState:
         UnreachableError: it does not answer, refuses the token, or lists more than `MOST` of something.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    submitted = _get(address, "/api/jobs/", headers)
-    listed = {kind: _listed(address, kind, headers) for kind in ("nodes", "actors", "tasks", "placement_groups")}
-    return state(submitted, **listed)
+    submitted = get(address, "/api/jobs/", headers)
+    found = {kind: listed(address, kind, headers) for kind in ("nodes", "actors", "tasks", "placement_groups")}
+    return state(submitted, **found)
 
 
 def state(
@@ -115,9 +115,9 @@ def _sum(resources: Iterable[Mapping[str, float]], name: str) -> Decimal:
     return sum((Decimal(str(each.get(name, 0))) for each in resources), Decimal(0))
 
 
-def _listed(address: str, kind: str, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
+def listed(address: str, kind: str, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
     path = f"/api/v0/{kind}?detail=1&limit={MOST}"
-    answer = _get(address, path, headers)
+    answer = get(address, path, headers)
     found = answer["data"]["result"]
     if not answer["result"] or found["total"] > len(found["result"]):
         raise UnreachableError(f"{address}{path}: lists {len(found['result'])} of {found['total']}: {answer['msg']}")
@@ -125,7 +125,7 @@ def _listed(address: str, kind: str, headers: Mapping[str, str]) -> list[Mapping
     return result
 
 
-def _get(address: str, path: str, headers: Mapping[str, str]) -> Any:
+def get(address: str, path: str, headers: Mapping[str, str]) -> Any:
     url = urlsplit(address)
     connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=SECONDS)
     try:
