@@ -177,7 +177,7 @@ def _provision(
     from clusterlab.catalog import Catalog
     from clusterlab.cluster import Cluster
     from clusterlab.course.automation import check_installed
-    from clusterlab.course.provision import Provision
+    from clusterlab.course.provision import Provision, google_of
     from clusterlab.course.screen import Screen
     from clusterlab.repository import enter
 
@@ -187,7 +187,10 @@ def _provision(
         check_installed()
     cloud = _cloud() if looks and cluster.regions("aws") else None
     screen: Screen = Screen(console=terminal(stderr=json))
-    made = Provision(cluster=cluster, root=root, cloud=cloud, catalog=Catalog.load(), tell=screen.show, install=install)
+    catalog, google = Catalog.load(), google_of(cluster) if looks else None
+    made = Provision(
+        cluster=cluster, root=root, cloud=cloud, google=google, catalog=catalog, tell=screen.show, install=install
+    )
     return made, rest
 
 

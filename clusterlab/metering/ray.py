@@ -43,10 +43,12 @@ class RayState:
     gpus: Decimal
     """Of all living nodes."""
     cpus: Decimal
+    num_nodes: int
+    """Those that live."""
     holdings: tuple[Holding, ...]
 
 
-NOTHING = RayState(gpus=Decimal(0), cpus=Decimal(0), holdings=())
+NOTHING = RayState(gpus=Decimal(0), cpus=Decimal(0), num_nodes=0, holdings=())
 
 
 def ask(address: str, token: str | None) -> RayState:
@@ -84,6 +86,7 @@ def state(
     return RayState(
         gpus=_sum(totals, "GPU"),
         cpus=_sum(totals, "CPU"),
+        num_nodes=len(totals),
         holdings=tuple(
             Holding(
                 job=name, tags=jobs[name]["metadata"] or {}, gpus=_sum(resources, "GPU"), cpus=_sum(resources, "CPU")
@@ -116,6 +119,11 @@ def _sum(resources: Iterable[Mapping[str, float]], name: str) -> Decimal:
 
 
 def listed(address: str, kind: str, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """All that the State API lists of a kind.
+
+    Raises:
+        UnreachableError: it does not answer, or leaves some out.
+    """
     path = f"/api/v0/{kind}?detail=1&limit={MOST}"
     answer = get(address, path, headers)
     found = answer["data"]["result"]
@@ -126,6 +134,11 @@ def listed(address: str, kind: str, headers: Mapping[str, str]) -> list[Mapping[
 
 
 def get(address: str, path: str, headers: Mapping[str, str]) -> Any:
+    """What a dashboard answers, read as JSON.
+
+    Raises:
+        UnreachableError: it does not answer, or with another status.
+    """
     url = urlsplit(address)
     connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=SECONDS)
     try:
