@@ -15,6 +15,7 @@ from clusterlab.course.fleet.command import warm
 from clusterlab.course.grade.command import grade
 from clusterlab.course.leftovers import look_again, refuse_orphans, show_orphans, show_pending
 from clusterlab.course.preflight.command import preflight
+from clusterlab.course.status.command import status
 from clusterlab.course.students.record import Language
 from clusterlab.errors import INSTALL_AWS, ClusterlabError, InputError, MissingError, Problem
 from clusterlab.terminal import Json, print_json, terminal
@@ -55,6 +56,7 @@ course = typer.Typer(
     rich_markup_mode=None,
 )
 course.command()(preflight)
+course.command()(status)
 
 
 @course.command()
