@@ -21,7 +21,7 @@ from clusterlab.ledger.chain import Fault, first_fault
 from clusterlab.ledger.database import Database
 from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, instant, to_micro_usd
 from clusterlab.ledger.journal import Journal, last_entry, newest, no_ledger
-from clusterlab.ledger.reservation import Reservation, check_covered
+from clusterlab.ledger.reservation import Reservation, check_covered, check_open
 from clusterlab.ledger.spending import Spending, accrue, spendings
 from clusterlab.ledger.statement import Statement, Use, all_intervals, budgets, statement, unsettled, uses
 from clusterlab.tags import LABEL, LABEL_RULE
@@ -72,7 +72,7 @@ class Ledger:
         if not LABEL.fullmatch(name):
             raise InputError(Problem(path="budget", key=scope, message=f"{name!r} is not a label; {LABEL_RULE}"))
         checked_usd(usd, path="budget", key="usd")
-        with self._journal() as journal:
+        with self.journal() as journal:
             owner = Owner(**{scope.value: name})
             journal.append(Kind.CAP, owner, detail={"usd": f"{usd:f}"})
             [budget] = journal.budgets_of(owner)
@@ -82,10 +82,11 @@ class Ledger:
         """Hold what a launch may cost; the same run again is the same reservation.
 
         Raises:
-            BudgetError: it does not fit under every cap of its student, team and course, or none of them has one.
+            BudgetError: it does not fit under every cap of its student, team and course, none has one, or it is over.
             InputError: it would expire at once, or the run is another's or asks for more than it did.
         """
-        with self._journal() as journal:
+        with self.journal() as journal:
+            check_open(journal.budgets_of(asked.owner))
             account = journal.account(asked.run)
             held = account.reservation
             if held is not None and account.state in HELD:
@@ -105,7 +106,7 @@ class Ledger:
         Raises:
             InputError: it has no reservation that holds.
         """
-        with self._journal() as journal:
+        with self.journal() as journal:
             account = journal.account(run)
             held = account.reservation
             if held is None or account.state not in HELD:
@@ -118,7 +119,7 @@ class Ledger:
         Raises:
             InputError: it never reserved, or it is launched.
         """
-        with self._journal() as journal:
+        with self.journal() as journal:
             account = journal.account(run)
             held = account.reservation
             if held is None or account.state in (Kind.COMMIT, Kind.SETTLE):
@@ -137,7 +138,7 @@ class Ledger:
         """
         key = interval_key(interval)
         owner = Owner(**{name: getattr(interval, name) for name in OWNERS})
-        with self._journal() as journal:
+        with self.journal() as journal:
             known = journal.of_interval(key)
             if known and _check_continues(known[-1], interval):
                 return known[-1]
@@ -150,7 +151,7 @@ class Ledger:
 
     def accrue(self) -> list[Entry]:
         """Hold what is in use now beyond what its run holds, so that the next launch sees it before the use ends."""
-        with self._journal() as journal:
+        with self.journal() as journal:
             return accrue(journal)
 
     def settle(self, run: str) -> Entry:
@@ -159,7 +160,7 @@ class Ledger:
         Raises:
             InputError: no use of it is on record, some goes on, or a price of it is not known.
         """
-        with self._journal() as journal:
+        with self.journal() as journal:
             account = journal.account(run)
             micro_usd = to_micro_usd(_final(run, account)) - account.held_micro_usd
             if account.state is Kind.SETTLE and not micro_usd:
@@ -175,7 +176,7 @@ class Ledger:
         if not why.strip():
             raise InputError(Problem(path="correction", key="why", message="empty; allowed: the reason"))
         checked_usd(abs(usd), path="correction", key="usd")
-        with self._journal() as journal:
+        with self.journal() as journal:
             account = journal.account(run)
             micro_usd = to_micro_usd(usd)
             if not account.entries or account.held_micro_usd + micro_usd < 0:
@@ -228,7 +229,8 @@ class Ledger:
             return first_fault(connection, head=head)
 
     @contextmanager
-    def _journal(self) -> Iterator[Journal]:
+    def journal(self) -> Iterator[Journal]:
+        """A transaction that adds rows, one after another of those of others."""
         with self.database.writing() as connection:
             yield Journal.begin(connection, self._now(connection))
 
