@@ -70,7 +70,7 @@ def of_scan(seen: Scan, known: frozenset[str], catalog: Catalog) -> list[Orphan]
     return [
         Orphan(
             resource=each,
-            usd=_usd(each, catalog),
+            usd=usd_of(each, catalog),
             launched=each.kind is Kind.UPLOAD or any(tag in each.tags for tag in OWNED),
         )
         for each in left
@@ -96,7 +96,8 @@ def _is_known(each: Resource, known: frozenset[str]) -> bool:
     return each.id in known or each.tags.get(GROUP_TAG) in known
 
 
-def _usd(each: Resource, catalog: Catalog) -> Decimal | None:
+def usd_of(each: Resource, catalog: Catalog) -> Decimal | None:
+    """What a resource costs an hour; None where that is not known."""
     if each.kind is Kind.INSTANCE:
         # What is stopped costs nothing itself; its disk is listed beside it.
         asked = Machines(cloud="aws", name=each.shape, count=1)

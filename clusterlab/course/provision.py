@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clusterlab.catalog import Catalog
 from clusterlab.cluster import Cluster
 from clusterlab.course import automation
-from clusterlab.course.events import Change, Event, Outputs, State
-from clusterlab.lease import Lease
+from clusterlab.course.events import Change, Event, Outputs, Retained, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,10 +19,6 @@ if TYPE_CHECKING:
     from clusterlab.course.orphans import Orphan
     from clusterlab.reaper.cloud import Cloud
     from clusterlab.reaper.resource import Resource
-    from clusterlab.reaper.sweep import Sweep
-
-PATIENCE_SECONDS = 300.0
-"""How long what is ended may take to be gone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +33,6 @@ class Provision:
     tell: Callable[[Event], None]
     """What is shown of what Pulumi does."""
     install: bool = False
-    sleep: Callable[[float], None] = field(default=time.sleep)
 
     def state(self) -> State:
         """What Pulumi knows of the stack.
@@ -74,9 +66,14 @@ class Provision:
         """Make it so, and return what the stack exports."""
         return next(each for each in list(self._ask("up")) if isinstance(each, Outputs)).values
 
-    def down(self) -> None:
-        """Take away all that the state knows."""
-        list(self._ask("down"))
+    def down(self, keep: Iterable[str] = ()) -> list[Retained]:
+        """Take away all that the state knows, but for what is kept, by id or as `tag=value`, and what that stands on.
+
+        Raises:
+            BusyError: somebody else is at it, or one who was killed left the lock.
+            ClusterlabError: Pulumi failed.
+        """
+        return [each for each in self._ask("down", keep) if isinstance(each, Retained)]
 
     def orphans(self, known: Iterable[str]) -> list[Orphan]:
         """What the account has of the class that is not known; in Google Cloud nobody looks.
@@ -90,40 +87,8 @@ class Provision:
 
         return find(self.cloud, self.cluster.course, known, self.catalog)
 
-    def end(self, found: Sequence[Orphan]) -> dict[str, str]:
-        """End resources by the reaper's own removal, in its order; by resource what the cloud refused."""
-        if self.cloud is None or not found:
-            return {}
-        from clusterlab.reaper.scan import Scan
-        from clusterlab.reaper.step import Sighting, Step
-        from clusterlab.reaper.sweep import Verdict
-
-        now = datetime.now(UTC)
-        lease = Lease(until=now, why="the class is over")
-        verdicts = [
-            Verdict(resource=each.resource, lease=lease, step=Step.DOWN, seen=Sighting(first=now)) for each in found
-        ]
-        seen = Scan(resources=tuple(each.resource for each in found), looks=())
-        return self._sweep(self.cloud).act(verdicts, seen)[0]
-
-    def _sweep(self, cloud: Cloud) -> Sweep:
-        from clusterlab.reaper.keeplist import KeepList
-        from clusterlab.reaper.listing import Question
-        from clusterlab.reaper.step import Rules
-        from clusterlab.reaper.sweep import Sweep
-
-        return Sweep(
-            cloud=cloud,
-            regions=cloud.regions(),
-            question=Question(courses=frozenset([self.cluster.course])),
-            keep=KeepList(reasons={}),
-            rules=Rules(granted=timedelta(), age=timedelta(), grace=timedelta(), ended=True),
-            patience_seconds=PATIENCE_SECONDS,
-            sleep=self.sleep,
-        )
-
-    def _ask(self, verb: str) -> Iterator[Event]:
-        for event in automation.ask(verb, self.cluster.path, self.root, install=self.install):
+    def _ask(self, verb: str, keep: Iterable[str] = ()) -> Iterator[Event]:
+        for event in automation.ask(verb, self.cluster.path, self.root, install=self.install, keep=keep):
             self.tell(event)
             yield event
 

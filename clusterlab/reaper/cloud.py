@@ -60,18 +60,27 @@ class Cloud:
             UnreachableError: it does not answer.
             ClusterlabError: its clock is not ours, and leases are nothing without a clock.
         """
-        try:
-            answer = self.client("sts", self.home).get_caller_identity()
-        except ERRORS as error:
-            raise _no_entry(error) from error
-        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        theirs = parsedate_to_datetime(date).astimezone(UTC) if date else now
+        account, theirs = self.account_at(now)
         if abs(theirs - now) > MAX_SKEW:
             raise ClusterlabError(
                 f"clock: {now:%Y-%m-%d %H:%M:%S} UTC here, {theirs:%Y-%m-%d %H:%M:%S} in the cloud; "
                 f"allowed: {MAX_SKEW // timedelta(minutes=1)} minutes apart; nothing was touched"
             )
-        return str(answer["Account"])
+        return account
+
+    def account_at(self, now: datetime) -> tuple[str, datetime]:
+        """The number of the account, and the time by the cloud's own clock.
+
+        Raises:
+            InputError: there are no credentials, or the cloud does not take them.
+            UnreachableError: it does not answer.
+        """
+        try:
+            answer = self.client("sts", self.home).get_caller_identity()
+        except ERRORS as error:
+            raise _no_entry(error) from error
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        return str(answer["Account"]), parsedate_to_datetime(date).astimezone(UTC) if date else now
 
     def regions(self, wanted: Sequence[str] = ()) -> tuple[str, ...]:
         """The regions that the account can use, or those of them that are wanted.
