@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clusterlab.course.ending.close_command import close
 from clusterlab.course.ending.command import down
 from clusterlab.course.grade.command import grade
 from clusterlab.course.leftovers import look_again, refuse_orphans, show_orphans, show_pending
@@ -134,6 +135,7 @@ def up(
 
 
 course.command()(down)
+course.command()(close)
 course.command()(grade)
 
 

@@ -102,6 +102,14 @@ def open_runs(connection: Connection, course: str) -> list[str]:
     return list(connection.execute(runs).scalars())
 
 
+def last_steps(ledger: Ledger, course: str) -> dict[str, int]:
+    """By the kind of its last row how many runs of a course there are."""
+    newest = select(func.max(ENTRIES.c.seq)).where(ENTRIES.c.run.is_not(None), ENTRIES.c.course == course)
+    kinds = select(ENTRIES.c.kind, func.count()).where(ENTRIES.c.seq.in_(newest.group_by(ENTRIES.c.run)))
+    with ledger.database.reading() as connection:
+        return {str(kind): int(count) for kind, count in connection.execute(kinds.group_by(ENTRIES.c.kind)).all()}
+
+
 def _conclude(journal: Journal, run: str) -> Conclusion | None:
     """None where somebody else concluded it meanwhile."""
     account = journal.account(run)

@@ -12,13 +12,17 @@ from clusterlab.cost.total import Total
 from clusterlab.course.ending.metering import owners, pools, usage
 from clusterlab.errors import ClusterlabError, UnreachableError
 from clusterlab.ledger.budget import Scope
-from clusterlab.ledger.closing import Conclusion, How, close, conclude, is_closed
+from clusterlab.ledger.closing import Conclusion, How, close, conclude, is_closed, last_steps
 from clusterlab.ledger.ledger import Ledger
-from clusterlab.metering.meter import meter
+from clusterlab.ledger.recording import record
+from clusterlab.ledger.statement import all_intervals
+from clusterlab.metering.meter import Metered, meter
 
 if TYPE_CHECKING:
     from clusterlab.catalog import Catalog
     from clusterlab.cost.interval import Interval
+    from clusterlab.ledger.journal import Journal
+    from clusterlab.metering.observation import Observation
     from clusterlab.reaper.cloud import Cloud
 
 T = TypeVar("T")
@@ -42,23 +46,20 @@ class Settled:
     metered: Total
     held_usd: str
     closed: bool
+    runs: Mapping[str, int]
+    """By the kind of its last row how many there are."""
 
     @property
     def open(self) -> dict[str, str]:
         """By run why it stays open."""
         return {each.run: each.why for each in self.conclusions if each.how is How.OPEN}
 
-    @property
-    def concluded(self) -> dict[str, str]:
-        """By run what became of it."""
-        return {each.run: each.how.value for each in self.conclusions if each.how is not How.OPEN}
-
     def as_json(self) -> dict[str, Any]:
         """For the proof."""
         return {
             "name": self.name,
             "closed": self.closed,
-            "concluded": self.concluded,
+            "runs_by_last_row": dict(self.runs),
             "open": self.open,
             "not_metered": list(self.problems),
             "fault": self.fault,
@@ -66,6 +67,30 @@ class Settled:
             "metered": self.metered.as_json(),
             "held_usd": self.held_usd,
         }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _OneTransaction:
+    """A ledger as the meter needs it, within one transaction: a class's end records hundreds of uses."""
+
+    journal: Journal
+
+    def intervals(self) -> list[Interval]:
+        return all_intervals(self.journal.connection)
+
+    def record(self, interval: Interval) -> object:
+        return record(self.journal, interval)
+
+    def unsettled(self) -> list[str]:
+        return []
+
+    def settle(self, run: str) -> object:
+        raise NotImplementedError(run)
+
+
+def _metered_at_once(ledger: Ledger, observed: Iterable[Observation]) -> list[Metered]:
+    with ledger.journal() as journal:
+        return [meter(_OneTransaction(journal=journal), each) for each in observed]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +152,7 @@ class Books:
         of_course = [each for each in known if each.course == self.course]
         seen = usage(cloud, regions, self.catalog, of_course, course=self.course, at=at)
         observed = list(pools(seen, of_course))
-        metered = self._asked(lambda ledger: [meter(ledger, each) for each in observed])
+        metered = self._asked(lambda ledger: _metered_at_once(ledger, observed))
         return tuple(problem for each in metered for problem in each.problems)
 
     def _settled(self, ledger: Ledger, problems: Iterable[str]) -> Settled:
@@ -146,6 +171,7 @@ class Books:
             metered=Total.of(each.usd(at) for each in of_course),
             held_usd=f"{budget.held_usd:f}" if budget else "0",
             closed=budget is not None and budget.cap_usd == 0,
+            runs=last_steps(ledger, self.course),
         )
 
     def _asked(self, ask: Callable[[Ledger], T]) -> T:
@@ -165,10 +191,3 @@ class Books:
         if ledger.database.is_server or ledger.clock is not None:
             return ledger
         return replace(ledger, clock=lambda: max(self.now(), datetime.now(self.now().tzinfo)))
-
-
-def merged(before: Mapping[str, Any] | None, settled: Settled) -> dict[str, Any]:
-    """What this end and those before it concluded, and what is open now."""
-    now = settled.as_json()
-    concluded = dict((before or {}).get("concluded") or {})
-    return now | {"concluded": concluded | settled.concluded}

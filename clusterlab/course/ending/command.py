@@ -173,20 +173,22 @@ def open_ledger_once(opened: Callable[[], Any]) -> None:
 
 
 def _keep(made: Provision, place: str | None) -> KeepList:
-    """What the reaper's keep-list names, where one is given.
+    """What the class's file names, and the reaper's keep-list where one is given.
 
     Raises:
         InputError: it is not as it must be; nobody knows then what is to be kept.
     """
     from clusterlab.reaper.keeplist import KeepList
 
+    ours = dict(made.cluster.keep)
     if place is None:
-        return KeepList(reasons={})
+        return KeepList(reasons=ours)
     if made.cloud is None:
         raise InputError(Problem(path="--keep", message="only of a class in AWS"))
     from clusterlab.reaper.place import Place
 
-    return KeepList.parse(Place(path=place, cloud=made.cloud).read(), path=place)
+    given = KeepList.parse(Place(path=place, cloud=made.cloud).read(), path=place)
+    return KeepList(reasons=ours | given.reasons)
 
 
 def _show(console: Console, seen: Seen, made: Provision, asked: Options) -> None:
@@ -232,7 +234,7 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         return
     metered = ledger["metered"]
     incomplete = "" if metered["complete"] else " incomplete"
-    counts = f"{len(ledger['concluded'])} runs concluded, {len(ledger['open'])} stay open"
+    counts = f"{sum(ledger['runs_by_last_row'].values())} runs, {len(ledger['open'])} stay open"
     yield f"ledger: {counts}; metered {metered['usd']} USD{incomplete}; head {ledger['head']}"
     for run, why in ledger["open"].items():
         yield f"open  {run}: {why}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.course.ending.books import Books, Settled, merged
+from clusterlab.course.ending.books import Books, Settled
 from clusterlab.course.ending.clearing import ROUNDS, Clearing, spared
 from clusterlab.course.ending.keeping import with_copies
 from clusterlab.course.ending.proof import ClassProof, Found, Glance, Paper
@@ -242,7 +242,7 @@ class Down:
             kept=tuple(each.as_json() for each in clearing.kept(clearing.judge(going.scan.resources, going.keep))),
             keep=self.keep.reasons,
             clusters=going.clusters.names,
-            ledger=merged(ledger, going.settled) if going.settled else ledger,
+            ledger=going.settled.as_json() if going.settled else ledger,
             problems=tuple(f"{name}: {told}" for name, told in going.problems.items()),
             blind=self.blind,
         )
