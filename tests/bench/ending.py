@@ -115,7 +115,7 @@ def _meter(ledger: Any, num_machines: int) -> None:
             expires=datetime.now(UTC) + timedelta(hours=12),
         )
         ledger.reserve(asked)
-    _books(lambda: ledger)._metered(_cloud(), (REGION,))
+    _books(lambda: ledger).meter(_cloud(), (REGION,))
 
 
 def _cloud() -> Any:

@@ -129,28 +129,42 @@ class Books:
         """
         return self._asked(lambda ledger: is_closed(ledger, self.course))
 
-    def settle(self, cloud: Cloud | None, regions: Sequence[str]) -> Settled:
-        """Meter once more, conclude every run that is over, and look whether each row is as it was written.
+    def meter(self, cloud: Cloud | None, regions: Sequence[str]) -> None:
+        """Put on record what is in use now.
 
         Raises:
             UnreachableError: the ledger does not answer.
         """
-        problems = self._metered(cloud, regions) if cloud else ()
+        if cloud is not None:
+            self._metered(cloud, regions, frozenset())
+
+    def settle(self, cloud: Cloud | None, regions: Sequence[str], kept: frozenset[str] = frozenset()) -> Settled:
+        """Meter once more, conclude every run that is over, and look whether each row is as it was written.
+
+        What is kept is nobody's use from now on: the class is over.
+
+        Raises:
+            UnreachableError: the ledger does not answer.
+        """
+        problems = self._metered(cloud, regions, kept) if cloud else ()
         return self._asked(lambda ledger: self._settled(ledger, problems))
 
-    def _metered(self, cloud: Cloud, regions: Sequence[str]) -> tuple[str, ...]:
+    def _metered(self, cloud: Cloud, regions: Sequence[str], kept: frozenset[str]) -> tuple[str, ...]:
         problems: tuple[str, ...] = ()
         for _ in range(TRIES):
             known = self._asked(lambda ledger: ledger.intervals())
-            problems = self._meter(cloud, regions, known)
+            problems = self._meter(cloud, regions, known, kept)
             if not problems:
                 break
         return problems
 
-    def _meter(self, cloud: Cloud, regions: Sequence[str], known: Sequence[Interval]) -> tuple[str, ...]:
+    def _meter(
+        self, cloud: Cloud, regions: Sequence[str], known: Sequence[Interval], kept: frozenset[str]
+    ) -> tuple[str, ...]:
         at = self.now()
         of_course = [each for each in known if each.course == self.course]
         seen = usage(cloud, regions, self.catalog, of_course, course=self.course, at=at)
+        seen = replace(seen, sightings=tuple(each for each in seen.sightings if each.resource_id not in kept))
         observed = list(pools(seen, of_course))
         metered = self._asked(lambda ledger: _metered_at_once(ledger, observed))
         return tuple(problem for each in metered for problem in each.problems)

