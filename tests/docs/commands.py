@@ -87,11 +87,13 @@ def _of_line(line: str, page: str, *, whole: bool) -> Iterator[Typed]:
         parts[-1] += [word.rstrip(";")] if word.rstrip(";") and not SEPARATORS.fullmatch(word) else []
         parts += [[]] if ends else []
     for part in parts:
-        at = next(
-            (n for n, word in enumerate(part) if word.rpartition("/")[2] == PROGRAM and part[n - 1] != "-u"), None
-        )
+        at = next((n for n, word in enumerate(part) if _is_program(word) and part[n - 1] != "-u"), None)
         if at is not None and (whole or at == 0):
             yield Typed(page=page, words=tuple(_until_redirected(part[at + 1 :])), whole=whole)
+
+
+def _is_program(word: str) -> bool:
+    return word == PROGRAM or word.endswith(f"/bin/{PROGRAM}")
 
 
 def _until_redirected(words: list[str]) -> Iterator[str]:
