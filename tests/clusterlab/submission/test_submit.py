@@ -12,11 +12,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from sqlalchemy import select
 
 from clusterlab.errors import ClusterlabError, InputError, UnreachableError
 from clusterlab.lab import Lab
 from clusterlab.ledger.budget import BudgetError, Scope
 from clusterlab.ledger.ledger import Ledger
+from clusterlab.ledger.schema import ENTRIES
 from clusterlab.local import LOG
 from clusterlab.run import Run, Status
 from clusterlab.submission.follow import LostJobError
@@ -32,7 +34,7 @@ from tests.clusterlab.submission.conftest import NOON, ticket
 from tests.clusterlab.submission.dashboard import TOKEN, Dashboard, dashboard
 from tests.clusterlab.submission.repository import course_repository
 
-MANY_SECONDS = 600
+MANY = 1000
 
 
 @dataclass
@@ -42,8 +44,11 @@ class Time:
     seconds: float = 0
     steps: list[Callable[[], None]] = field(default_factory=list)
 
+    num_sleeps: int = 0
+
     def sleep(self, seconds: float) -> None:
-        assert self.seconds < MANY_SECONDS, "it waits for ever"
+        self.num_sleeps += 1
+        assert self.num_sleeps < MANY, "it waits for ever"
         self.seconds += seconds
         if self.steps:
             self.steps.pop(0)()
@@ -188,6 +193,17 @@ def test_who_finds_the_cluster_full_is_told_its_place_and_starts_when_another_en
     desk.time.steps = [lambda: None, lambda: _end(desk, "first")]
     desk.submission().run()
     assert desk.said[0] == "waits as number 1 of 1: 0 of the 1 GPUs that it asks for are free"
+
+
+def test_what_it_reserved_is_reserved_again_where_it_waited_for_longer_than_that_holds(desk: Desk) -> None:
+    desk.queue.join(ticket("first", "cleo"))
+    desk.queue.arbitrate(desk.submission().api.look())
+    desk.board.on_submit = desk.finish
+    desk.time.steps = [lambda: setattr(desk.time, "seconds", 13 * 3600)]
+    _, name, _ = desk.submission().run()
+    with desk.queue.ledger.database.reading() as connection:
+        kinds = list(connection.execute(select(ENTRIES.c.kind).where(ENTRIES.c.run == name)).scalars())
+    assert kinds == ["reserve", "expire", "reserve", "release"]
 
 
 def _end(desk: Desk, name: str) -> None:
