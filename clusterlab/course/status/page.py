@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clusterlab.course.status.gpu import IDLE_FOR, LOW_PERCENT
 from clusterlab.course.status.looks import LONGEST_GAP
-from clusterlab.course.status.part import Name
+from clusterlab.course.status.part import CLOUDS, Name
 from clusterlab.course.status.rows import cluster_rows, lease_rows
 from clusterlab.course.status.snapshot import Snapshot
 from clusterlab.course.status.sums import memory, sums
@@ -40,11 +40,11 @@ def page(snapshot: Snapshot, say: Words) -> str:
         clusters=cluster_rows(snapshot),
         leases=lease_rows(snapshot),
         missing={
-            "clusters": _missing(snapshot, say, Name.CLOUD, Name.SKYPILOT),
-            "gpus": _missing(snapshot, say, Name.RAY, Name.CLOUD),
+            "clusters": _missing(snapshot, say, *CLOUDS, Name.SKYPILOT),
+            "gpus": _missing(snapshot, say, Name.RAY, *CLOUDS),
             "jobs": _missing(snapshot, say, Name.RAY, Name.SLURM),
             "budgets": _missing(snapshot, say, Name.LEDGER),
-            "leases": _missing(snapshot, say, Name.CLOUD),
+            "leases": _missing(snapshot, say, *CLOUDS),
         },
         rule=say(RULE, **rule),
         most=MOST_ROWS,

@@ -18,7 +18,7 @@ def sums(snapshot: Snapshot, say: Words) -> Iterator[tuple[str, str, str]]:
     others = len(machines or ()) - running
     told = say("{num} running", num=running) + (f", {say('{num} not', num=others)}" if others else "")
     usd = f"{say.per_hour(snapshot.per_hour)} USD/h"
-    if snapshot.parts[Name.CLOUD].problems:
+    if snapshot.clouds_blind:
         told = say("at least {usd}", usd=told)
     yield say("machines"), unknown if machines is None else told, "" if machines is None else usd
     idle = snapshot.idle_per_hour
