@@ -15,7 +15,7 @@ from clusterlab.course.status.looks import LONGEST_GAP
 from clusterlab.course.status.part import CLOUDS, Name
 from clusterlab.course.status.rows import ClusterRow, LeaseRow, cluster_rows, lease_rows
 from clusterlab.course.status.snapshot import Snapshot
-from clusterlab.course.status.sums import memory, sums
+from clusterlab.course.status.sums import memory, sums, unseen
 from clusterlab.course.status.words import Words, duration, instant
 from clusterlab.report.words import printable
 
@@ -235,7 +235,7 @@ def _looked(snapshot: Snapshot, say: Words) -> Iterator[Text]:
 
 def _missing(snapshot: Snapshot, say: Words, title: str, names: Sequence[Name]) -> Iterator[Text]:
     """In place of a table: why there is none."""
-    told = "; ".join(say.looked(snapshot.parts[name]) for name in names if snapshot.parts[name].problems)
+    told = "; ".join(map(say.looked, unseen(snapshot, names)))
     yield Text.assemble((say(title), "italic"), "  ", (told, "red"))
 
 
