@@ -22,7 +22,6 @@ from clusterlab.local import LOG
 from clusterlab.run import Run, Status, find_runs
 from clusterlab.submission.jobs_api import JobsApi
 from tests.clusterlab.submission.cluster import INSTALL, PYTHON, RayCluster, ray_cluster
-from tests.clusterlab.submission.repository import course_repository
 from tests.repository import wait_until
 
 
@@ -56,10 +55,7 @@ class Students:
 
 
 @pytest.fixture
-def students(ray: RayCluster, tmp_path: Path) -> Students:
-    root = course_repository(tmp_path / "repository")
-    task = root / "labs" / "echo.yaml"
-    task.write_text(task.read_text().replace("run: |", "secrets:\n  HF_TOKEN: null\n\nrun: |"))
+def students(ray: RayCluster, root: Path, tmp_path: Path) -> Students:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     with closing(Ledger.open(url, begin=True)) as ledger:
         ledger.set_cap(Scope.COURSE, "llm-2026", Decimal(100))
