@@ -15,6 +15,7 @@ from clusterlab.course.fleet.command import warm
 from clusterlab.course.grade.command import grade
 from clusterlab.course.leftovers import look_again, refuse_orphans, show_orphans, show_pending
 from clusterlab.course.preflight.command import preflight
+from clusterlab.course.status.command import status
 from clusterlab.course.students.record import Language
 from clusterlab.errors import INSTALL_AWS, ClusterlabError, InputError, MissingError, Problem
 from clusterlab.terminal import Json, print_json, terminal
@@ -55,6 +56,7 @@ course = typer.Typer(
     rich_markup_mode=None,
 )
 course.command()(preflight)
+course.command()(status)
 
 
 @course.command()
@@ -121,6 +123,9 @@ def up(
     write: Annotated[
         Path, typer.Option(metavar="PATH", help="The configuration of SkyPilot's that the class's is put into.")
     ] = Path(".sky.yaml"),
+    clusters: Annotated[
+        bool, typer.Option("--clusters", help="Bring the class's clusters up too, though it does not meet now.")
+    ] = False,
 ) -> None:
     """Bring a class up: its stack, SkyPilot's configuration, caps, and what each student gets in classes/<course>/.
 
@@ -129,6 +134,7 @@ def up(
     Exits with 1 where the account has of the class what the state does not know, which a killed update left.
     """
     from clusterlab.course.students.bring_up import BringUp
+    from clusterlab.course.students.clusters import when_due
 
     made, paths = _provision(file, [write], install=install)
     console = terminal()
@@ -141,6 +147,7 @@ def up(
         console=console,
         config=paths[0],
         language=language,
+        clusters=when_due(made.cluster, made.root, console, now=clusters),
     ).run()
     told = f"class {made.cluster.course} is up; docs/students.md says what of classes/ is handed out, and how"
     console.print(told, highlight=False, soft_wrap=True)
