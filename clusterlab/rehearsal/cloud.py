@@ -12,8 +12,9 @@ import io
 import re
 import threading
 import urllib.parse
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,8 @@ class EmulatedCloud:
     cache: Path
     """What jobs make once and keep, the models that they pretrain say, from one rehearsal to the next."""
     injector: Injector = field(default_factory=Injector)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    """What time it is in the cloud: when its machines were launched and ended, and the date of its answers."""
     calls: list[Call] = field(default_factory=list)
     hosts: dict[str, Host] = field(default_factory=dict)
     """By instance id."""
@@ -94,6 +97,7 @@ class EmulatedCloud:
 
     def start(self) -> None:
         """Serve the cloud's interface at `ENDPOINT` and `LOCAL_ENDPOINT`, and its metadata service."""
+        _set_clock(self.clock)
         from moto.ec2.models import elastic_network_interfaces
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
@@ -107,7 +111,7 @@ class EmulatedCloud:
         gate = _Gate(cloud=self, app=DomainDispatcherApplication(create_backend_app))
         take_for_tls()
         for address, port in ((GATEWAY, PORT), (LOOPBACK, PORT), (METADATA, 80)):
-            server = make_server(address, port, gate, threaded=True, request_handler=_quiet_handler())
+            server = make_server(address, port, gate, threaded=True, request_handler=_quiet_handler(self.clock))
             threading.Thread(target=server.serve_forever, daemon=True).start()
             self._servers.append(server)
 
@@ -270,10 +274,20 @@ def _admit(user_data: Any) -> str:
     return "\n".join(lines)
 
 
-def _quiet_handler() -> Any:
+def _set_clock(clock: Callable[[], datetime]) -> None:
+    """Let moto's models take the time from here; before any of them is imported, since each imports the function."""
+    from moto.core import utils
+
+    utils.utcnow = lambda: clock().replace(tzinfo=None)
+
+
+def _quiet_handler(clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Any:
     from werkzeug.serving import WSGIRequestHandler
 
     class Quiet(WSGIRequestHandler):
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(clock().timestamp() if timestamp is None else timestamp)
+
         def log_request(self, *_: Any) -> None:
             """Say nothing: a rehearsal makes hundreds of calls."""
 
