@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import sys
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Sequence
@@ -74,6 +75,10 @@ class Call:
     action: str
     instances: tuple[str, ...]
     error: str | None
+    at: datetime
+    """By the cloud's clock."""
+    disk_gb: int = 0
+    """Of the root disk that was asked for with a machine."""
 
 
 @dataclass(kw_only=True)
@@ -97,7 +102,7 @@ class EmulatedCloud:
 
     def start(self) -> None:
         """Serve the cloud's interface at `ENDPOINT` and `LOCAL_ENDPOINT`, and its metadata service."""
-        _set_clock(self.clock)
+        set_clock(self.clock)
         from moto.ec2.models import elastic_network_interfaces
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
@@ -140,11 +145,18 @@ class EmulatedCloud:
         asked = [values[0] for key, values in sorted(form.items()) if key.startswith("InstanceId.")]
         instances = [found.decode() for found in INSTANCE_ID.findall(answer)] if action == "RunInstances" else asked
         with self._lock:
-            self.calls.append(Call(action=action, instances=tuple(instances), error=None))
+            self._note(action, form, instances=tuple(instances))
             for instance in instances:
                 {"RunInstances": self._boot, "StartInstances": self._boot, "StopInstances": self._halt}.get(
                     action, self._end
                 )(instance)
+
+    def _note(
+        self, action: str, form: dict[str, list[str]], *, instances: tuple[str, ...] = (), error: str | None = None
+    ) -> None:
+        sizes = [int(values[0]) for key, values in form.items() if key.endswith(".Ebs.VolumeSize")]
+        disk_gb = sum(sizes) if action == "RunInstances" else 0
+        self.calls.append(Call(action=action, instances=instances, error=error, at=self.clock(), disk_gb=disk_gb))
 
     def _boot(self, instance_id: str) -> None:
         if instance_id not in self.hosts:
@@ -159,6 +171,7 @@ class EmulatedCloud:
         host = self.hosts.pop(instance_id, None)
         if host is not None:
             host.remove()
+        _unplug(instance_id)
 
     def _host(self, instance_id: str) -> Host:
         from moto.ec2.models import ec2_backends
@@ -223,12 +236,12 @@ class _Gate:
             if self.cloud.injector.fault is Fault.OUTAGE:
                 self.cloud.go_out()
         else:
-            self.cloud.calls.append(Call(action=action, instances=(), error=outcome[0]))
+            self.cloud._note(action, form, error=outcome[0])
         return outcome
 
     def _refuse(self, action: str, reply: Reply, start_response: StartResponse) -> list[bytes]:
         if action in self.ACTIONS:
-            self.cloud.calls.append(Call(action=action, instances=(), error=reply.code))
+            self.cloud._note(action, {}, error=reply.code)
         error = f"<Error><Code>{reply.code}</Code><Message>{reply.message}</Message></Error>"
         body = f"<Response><Errors>{error}</Errors><RequestID>rehearsal</RequestID></Response>".encode()
         start_response(reply.status, [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
@@ -274,11 +287,25 @@ def _admit(user_data: Any) -> str:
     return "\n".join(lines)
 
 
-def _set_clock(clock: Callable[[], datetime]) -> None:
-    """Let moto's models take the time from here; before any of them is imported, since each imports the function."""
+def _unplug(instance_id: str) -> None:
+    """Let a machine's network interfaces end with it, as EC2's do; moto's go on holding its security groups."""
+    from moto.ec2.models import ec2_backends
+
+    backend: Any = ec2_backends[ACCOUNT][REGION]
+    for each in [card for card in backend.enis.values() if card.instance and card.instance.id == instance_id]:
+        del backend.enis[each.id]
+
+
+def set_clock(clock: Callable[[], datetime]) -> None:
+    """Let moto take the time from here, also where a model of it has the function already."""
     from moto.core import utils
 
-    utils.utcnow = lambda: clock().replace(tzinfo=None)
+    def now() -> datetime:
+        return clock().replace(tzinfo=None)
+
+    for module in [utils, *(each for name, each in sys.modules.items() if name.startswith("moto."))]:
+        if "utcnow" in vars(module):
+            vars(module)["utcnow"] = now
 
 
 def _quiet_handler(clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Any:

@@ -32,9 +32,7 @@ class Applied:
     """What was only checked: type and name, and AWS's operation where its models were asked."""
 
 
-def apply(
-    program: Callable[[], None], *, region: str, stack: str = "emulated", state: State | None = None
-) -> Applied:
+def apply(program: Callable[[], None], *, region: str, stack: str = "emulated", state: State | None = None) -> Applied:
     """Run a program as Pulumi would, each resource made by boto3.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a program has made so far, in a file: whoever was killed is followed by one who goes on, as with an engine's state.
+"""What a program has made so far, in a file: after one that was killed another goes on, as with an engine's state.
 
 A line says that a resource is about to be made, and another, once it is, with its id and outputs. Of one that has only
 the first nobody knows whether it is there, as of a pending operation in Pulumi's state.
@@ -11,10 +11,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from clusterlab.errors import InputError, Problem
 from infra.emulated.resource import Made
@@ -51,18 +49,18 @@ class State:
             if key in self.made:
                 self.adopted += 1
                 return self.made[key]
-            self._note(key, None)
+            self._note(self.path, key, None)
             made = make()
             if self.cut_off and key.startswith(self.cut_off):
                 os.kill(os.getpid(), signal.SIGKILL)
-            self._note(key, made)
+            self._note(self.path, key, made)
             self.made[key] = made
             return made
 
-    def _note(self, key: str, made: Made | None) -> None:
+    def _note(self, path: Path, key: str, made: Made | None) -> None:
         values = made and {"id": made.id, "outputs": made.outputs}
-        with _appending(self.path) as write:
-            write(json.dumps({"resource": key, "made": values}) + "\n")
+        with path.open("a") as file:
+            file.write(json.dumps({"resource": key, "made": values}) + "\n")
 
 
 def read(path: Path) -> Iterator[tuple[str, Made | None]]:
@@ -78,10 +76,3 @@ def read(path: Path) -> Iterator[tuple[str, Made | None]]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = f"no state of a program: {error!r}; allowed: a file that `--state` wrote"
         raise InputError(Problem(path=str(path), message=message)) from error
-
-
-@contextmanager
-def _appending(path: Path | None) -> Iterator[Callable[[str], Any]]:
-    assert path is not None
-    with path.open("a") as file:
-        yield file.write

@@ -16,8 +16,6 @@ MIN_STUDENTS = 3
 class Roles:
     """Who has which part."""
 
-    diligent: str
-    """Takes down what she launched."""
     spot: str
     """Has a spot machine, which is taken back."""
     forgetful: str
@@ -35,4 +33,4 @@ class Roles:
         if len(students) < MIN_STUDENTS:
             message = f"{len(students)} students; allowed: {MIN_STUDENTS} or more, since so many have an accident"
             raise InputError(Problem(path=path, key="roster", message=message))
-        return cls(diligent=students[0], spot=students[-3], forgetful=students[-2], runaway=students[-1])
+        return cls(spot=students[-3], forgetful=students[-2], runaway=students[-1])
