@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clusterlab.catalog import Catalog
 from clusterlab.config import Scale
@@ -19,6 +19,9 @@ from clusterlab.ledger.location import named, open_ledger
 from clusterlab.ledger.reservation import Reservation
 from clusterlab.offers import big_enough, unbilled
 from clusterlab.tags import LEASE_FORMAT, Tags
+
+if TYPE_CHECKING:
+    from clusterlab.ledger.ledger import Ledger
 
 HOUR = timedelta(hours=1)
 ROOT_VARIABLE = "CLUSTERLAB_ROOT"
@@ -46,17 +49,27 @@ def reserve(task: Any, tags: Tags, catalog: Catalog, now: datetime) -> None:
     until = datetime.strptime(tags.lease_until or "", LEASE_FORMAT).replace(tzinfo=UTC)
     usd = high_usd(task, _lab(task, tags), catalog, lease=until - now)
     with closing(open_ledger()) as ledger:
-        ledger.reserve(
-            Reservation(
-                student=tags.student,
-                team=tags.team,
-                course=tags.course,
-                lab=tags.lab,
-                run=tags.run or "",
-                usd=usd,
-                expires=until,
-            )
+        hold(ledger, tags, usd, until)
+
+
+def hold(ledger: Ledger, tags: Tags, usd: Decimal, until: datetime) -> None:
+    """Reserve so much for a run until an instant; the same run again is the same reservation.
+
+    Raises:
+        BudgetError: the budget does not cover it.
+        UnreachableError: the ledger does not answer.
+    """
+    ledger.reserve(
+        Reservation(
+            student=tags.student,
+            team=tags.team,
+            course=tags.course,
+            lab=tags.lab,
+            run=tags.run or "",
+            usd=usd,
+            expires=until,
         )
+    )
 
 
 def root_of(task: Any) -> Path:

@@ -36,6 +36,7 @@ class Cloud:
     """An account, by the credentials that boto3 finds."""
 
     session: Any = field(default_factory=boto3.session.Session)
+    config: Config = RETRIES
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -48,7 +49,7 @@ class Cloud:
         """The client of a service in a region; made once, and one at a time: boto3's session is for one thread."""
         with self._lock:
             if (service, region) not in self._clients:
-                made = self.session.client(service, region_name=region, config=RETRIES)
+                made = self.session.client(service, region_name=region, config=self.config)
                 self._clients[service, region] = made
             return self._clients[service, region]
 
