@@ -54,7 +54,7 @@ def take_over(course: Course, step: Step) -> None:
     exports = make_class(course.cluster.path, *state, root=course.root, region=REGION, endpoint=LOCAL_ENDPOINT)
     course.bucket = str(exports["aws_bucket"])
     course.sky.configure({**course.settings, **configuration(exports)})
-    lost, ours = orphans(course), [{"Name": "tag:course", "Values": [course.name]}]
+    lost, ours = orphans_here(course), [{"Name": "tag:course", "Values": [course.name]}]
     networks = boto3.client("ec2", region_name=REGION).describe_vpcs(Filters=ours)["Vpcs"]
     if lost or len(networks) != 1:
         raise StepError(f"{len(networks)} networks, {len(lost)} not in the state; expected one, and none")
@@ -80,10 +80,20 @@ def known(course: Course) -> list[str]:
 
 
 def orphans(course: Course) -> list[Orphan]:
-    """What the account has of the class, and the state does not know."""
+    """What the account has of the class in any region, and the state does not know."""
     from clusterlab.course.orphans import find
 
     return find(course.aws, course.name, known(course), course.catalog)
+
+
+def orphans_here(course: Course) -> list[Orphan]:
+    """The same in the class's region, as it is now."""
+    from clusterlab.course.orphans import of_scan
+    from clusterlab.reaper.listing import Question
+    from clusterlab.reaper.scan import scan
+
+    seen = scan(course.aws, [REGION], Question(courses=frozenset([course.name])), everywhere=False)
+    return of_scan(seen, frozenset(known(course)), course.catalog)
 
 
 def _end(course: Course, orphan: Orphan) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FACTOR = 20
 """How fast the class's clock goes while jobs run: three seconds of a tiny job are metered as a minute."""
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 10.0
 SUBMITTED = "submitted"
 
 
@@ -87,7 +87,7 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 def _look_until(course: Course, futures: list[Future[None]]) -> None:
     """Meter the cluster until all is done; whatever failed is raised."""
     while not all(future.done() for future in futures):
-        course.meter()
+        _look(course)
         failed = [future for future in futures if future.done() and future.exception()]
         if failed:
             break
@@ -95,6 +95,14 @@ def _look_until(course: Course, futures: list[Future[None]]) -> None:
     for future in futures:
         if future.done():
             future.result()
+
+
+def _look(course: Course) -> None:
+    """Meter once; what does not answer is asked again at the next look, as with `clusterlab meter --every`."""
+    try:
+        course.meter()
+    except StepError as error:
+        course.say(f"the meter: {error}")
 
 
 def _take_down(course: Course) -> None:
