@@ -43,20 +43,27 @@ def reserve(task: Any, tags: Tags, catalog: Catalog, now: datetime) -> None:
     # Where nobody is billed, no budget is needed.
     if all(map(unbilled, task.resources)):
         return
-    until = datetime.strptime(tags.lease_until or "", LEASE_FORMAT).replace(tzinfo=UTC)
-    usd = high_usd(task, _lab(task, tags), catalog, lease=until - now)
+    asked = reservation(task, tags, _lab(task, tags), catalog, now)
     with closing(open_ledger()) as ledger:
-        ledger.reserve(
-            Reservation(
-                student=tags.student,
-                team=tags.team,
-                course=tags.course,
-                lab=tags.lab,
-                run=tags.run or "",
-                usd=usd,
-                expires=until,
-            )
-        )
+        ledger.reserve(asked)
+
+
+def reservation(task: Any, tags: Tags, lab: Lab | None, catalog: Catalog, now: datetime) -> Reservation:
+    """What a launch is to reserve, until its lease ends.
+
+    Raises:
+        InputError: it has no known price.
+    """
+    until = datetime.strptime(tags.lease_until or "", LEASE_FORMAT).replace(tzinfo=UTC)
+    return Reservation(
+        student=tags.student,
+        team=tags.team,
+        course=tags.course,
+        lab=tags.lab,
+        run=tags.run or "",
+        usd=high_usd(task, lab, catalog, lease=until - now),
+        expires=until,
+    )
 
 
 def root_of(task: Any) -> Path:

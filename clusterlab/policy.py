@@ -12,7 +12,7 @@ import getpass
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -47,6 +47,8 @@ CONTROLLERS = (_NAMES.JOBS_LAUNCH_CONTROLLER, _NAMES.SERVE_LAUNCH_CONTROLLER)
 LOOKS = (_NAMES.VALIDATE, _NAMES.OPTIMIZE, _NAMES.CLUSTER_EXEC)
 """Requests that start no machine."""
 ENDED_BY_A_CONTROLLER = (_NAMES.JOBS_LAUNCH_CLUSTER, _NAMES.SERVE_LAUNCH_REPLICA)
+
+Book = Callable[[sky.Task, Tags, Catalog, datetime], None]
 
 
 class CoursePolicy(sky.AdminPolicy):  # type: ignore[misc]  # SkyPilot is not typed
@@ -84,15 +86,30 @@ def student_of(user: Any) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:63].strip("_-")
 
 
-def _apply(request: sky.UserRequest, everything: Catalog, now: datetime) -> None:
-    catalog = _offered(request.task, everything)
+def admit(request: sky.UserRequest, catalog: Catalog, now: datetime, *, book: Book) -> None:
+    """Refuse a task with all that is wrong with it; else tag it, and have what it may cost booked.
+
+    Args:
+        request: What SkyPilot shows of the launch.
+        catalog: What the course may use.
+        now: By the clock of who decides.
+        book: Reserves what a launch may cost, or raises.
+
+    Raises:
+        InputError: what the course does not allow.
+        BudgetError: the budget does not cover it.
+    """
     problems = list(dict.fromkeys(_problems(request, catalog, now)))
     if problems:
         raise InputError(problems)
     tags = _tag(request, catalog, now)
     # Every rule holds, and nothing is launched yet.
     if tags is not None and _launches(request):
-        reserve(request.task, tags, catalog, now)
+        book(request.task, tags, catalog, now)
+
+
+def _apply(request: sky.UserRequest, everything: Catalog, now: datetime) -> None:
+    admit(request, _offered(request.task, everything), now, book=reserve)
 
 
 def _offered(task: sky.Task, catalog: Catalog) -> Catalog:
