@@ -86,6 +86,14 @@ def student_of(user: Any) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:63].strip("_-")
 
 
+def launch_of(task: Any) -> sky.UserRequest:
+    """A launch of a task, as SkyPilot's server shows it."""
+    options = sky.admin_policy.RequestOptions(
+        cluster_name=None, idle_minutes_to_autostop=None, down=False, dryrun=False
+    )
+    return sky.UserRequest(task, {}, _NAMES.CLUSTER_LAUNCH, options, False)
+
+
 def admit(request: sky.UserRequest, catalog: Catalog, now: datetime, *, book: Book) -> None:
     """Refuse a task with all that is wrong with it; else tag it, and have what it may cost booked.
 

@@ -36,6 +36,8 @@ class Cloud:
     """An account, by the credentials that boto3 finds."""
 
     session: Any = field(default_factory=boto3.session.Session)
+    num_threads: int = 16
+    """How many lists are asked for at once."""
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

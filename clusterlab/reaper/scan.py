@@ -11,8 +11,6 @@ from clusterlab.reaper.cloud import ERRORS, Cloud, told
 from clusterlab.reaper.listing import EVERYWHERE, LISTINGS, Listing, Question
 from clusterlab.reaper.resource import Kind, Resource
 
-NUM_THREADS = 16
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Look:
@@ -63,7 +61,7 @@ def scan(
         if listing.kind in wanted
         for region in ([EVERYWHERE] if listing.everywhere and everywhere else [] if listing.everywhere else places)
     ]
-    with ThreadPoolExecutor(NUM_THREADS) as pool:
+    with ThreadPoolExecutor(cloud.num_threads) as pool:
         found = list(pool.map(lambda pair: _look(cloud, pair[0], pair[1], question), asked))
     return Scan(
         resources=tuple(resource for resources, _ in found for resource in resources),
