@@ -33,6 +33,9 @@ def check_places(cluster: Cluster, document: Document, catalog: Catalog) -> None
         document.problems.extend(error.problems)
         offered = catalog
     known = dict.fromkeys(row.name for row in offered.rows if row.kind is Kind.MACHINE and row.cloud != LOCAL)
+    machine, server = cluster.server_plan.instance_type, document.at("server")
+    if isinstance(server, dict) and not any(row.cloud == "aws" and row.name == machine for row in offered.rows):
+        document.complain("server.instance_type", f"{machine!r}: not in the catalog at the class's places in AWS")
     for each in cluster.instances if cluster.infra else ():
         if each not in known:
             message = f"{each!r}: not in the catalog at the class's places; allowed: {', '.join(known)}"
@@ -54,6 +57,7 @@ def check_provisioned(cluster: Cluster, document: Document) -> None:
     if cluster.server and not cluster.network.https_from and document.at("network.https_from") is None:
         message = "missing, and nobody could reach the server; allowed: networks that you know"
         document.complain("network.https_from", message)
+    _check_pairs(cluster, document)
     if not COURSE.fullmatch(cluster.course):
         document.complain("course", f"{cluster.course!r} names a bucket; allowed: {COURSE_RULE}")
     if cluster.gcp is None and any(each.cloud == "gcp" for each in cluster.infra) and document.at("gcp") is None:
@@ -67,3 +71,11 @@ def check_provisioned(cluster: Cluster, document: Document) -> None:
         return
     for team, message in strangers(cluster.teams, students):
         document.complain(f"teams.{team}", message)
+
+
+def _check_pairs(cluster: Cluster, document: Document) -> None:
+    """Complain of what means nothing without another key."""
+    if cluster.budget.team_usd is not None and document.at("teams") is None:
+        document.complain("budget_usd.team", "there is no team; allowed: with `teams`, or no such key")
+    if cluster.warm_minutes and document.at("hours") is None:
+        document.complain("warm_minutes", "there are no hours to be warm for; allowed: with `hours`, or no such key")

@@ -8,39 +8,33 @@ be, and they may be wherever the catalog has a price.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from clusterlab.calendar import (
-    Dates,
-    Hours,
-    read_dates,
-    read_day,
-    read_holidays,
-    read_hours,
-    read_time_zone,
-)
+from clusterlab.assignment import Assignment, read_assignments
+from clusterlab.calendar import Dates, Hours, read_dates, read_holidays, read_hours, read_time_zone
 from clusterlab.catalog import LOCAL, Catalog, Kind, Row
+from clusterlab.class_budget import Budget, Limits, read_budget, read_limits
 from clusterlab.class_check import check_places, check_provisioned
-from clusterlab.config import Scale
-from clusterlab.cost.money import checked_usd
 from clusterlab.document import Document
 from clusterlab.errors import InputError, Problem
 from clusterlab.google_project import GoogleProject, read_project
 from clusterlab.infra import Infra, within
+from clusterlab.kept import read_keep
 from clusterlab.network_plan import NetworkPlan, read_network
 from clusterlab.roster import Roster, read_emails, read_roster, read_teams, students_of
+from clusterlab.server_plan import ServerPlan, read_server
 from clusterlab.tags import LABEL
 
 FOLDER = Path("clusters")
 KEYS = {"course", "infra", "instances", "roster", "teams", "instructors", "labs", "budget_usd"}
+KEYS_OF_ITS_LIFE = {"limits", "warm_minutes", "keep"}
 KEYS_OF_PROVISIONING = {"mode", "dates", "time_zone", "hours", "holidays", "network", "server", "file_system", "gcp"}
-
+MAX_WARM_MINUTES = 240
+"""What nobody uses yet is paid all the same."""
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -61,27 +55,6 @@ class FileSystem(StrEnum):
     """By the GB that is in it, in every zone."""
     LUSTRE = "lustre"
     """FSx for Lustre: faster, in one zone, by the GB that it could hold."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Assignment:
-    """A lab that every student does."""
-
-    lab: str
-    scale: Scale | None
-    """None for that of the lab's file."""
-    runs: int
-    """How often a student launches it."""
-    due: date | None = None
-    """The last day on which it is handed in."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Budget:
-    """What may be spent; None where nobody has said."""
-
-    course_usd: Decimal | None
-    student_usd: Decimal | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,8 +81,16 @@ class Cluster:
     network: NetworkPlan
     server: bool
     """Whether the class has an API server of SkyPilot's."""
+    server_plan: ServerPlan
+    """What is said of it."""
     file_system: FileSystem
     gcp: GoogleProject | None
+    limits: Limits
+    """What each student may use of the shared cluster."""
+    warm_minutes: int
+    """How long before its hours machines are brought up; 0 for never."""
+    keep: Mapping[str, str]
+    """What its end leaves alone, ids and tags, and why."""
 
     @classmethod
     def load(cls, path: Path, *, catalog: Catalog | None = None, to_provision: bool = False) -> Cluster:
@@ -121,7 +102,7 @@ class Cluster:
             InputError: every fault of the file.
         """
         document = Document.load(path, [])
-        document.refuse_unknown("", KEYS | KEYS_OF_PROVISIONING)
+        document.refuse_unknown("", KEYS | KEYS_OF_PROVISIONING | KEYS_OF_ITS_LIFE)
         cluster = cls._read(document)
         check_places(cluster, document, Catalog.load() if catalog is None else catalog)
         if to_provision:
@@ -133,6 +114,7 @@ class Cluster:
     @classmethod
     def _read(cls, document: Document) -> Cluster:
         dates = read_dates(document, "dates")
+        server, server_plan = read_server(document, "server")
         return cls(
             path=document.path,
             course=_course(document),
@@ -141,17 +123,21 @@ class Cluster:
             roster=read_roster(document, "roster"),
             teams=read_teams(document, "teams"),
             instructors=read_emails(document, "instructors"),
-            labs=tuple(_labs(document, dates)),
-            budget=_budget(document),
+            labs=tuple(read_assignments(document, "labs", dates)),
+            budget=read_budget(document, "budget_usd"),
             mode=_choice(document, "mode", Mode.PER_STUDENT),
             dates=dates,
             time_zone=read_time_zone(document, "time_zone"),
             hours=read_hours(document, "hours"),
             holidays=read_holidays(document, "holidays"),
             network=read_network(document, "network"),
-            server=document.boolean_at("server", default=False),
+            server=server,
+            server_plan=server_plan,
             file_system=_choice(document, "file_system", FileSystem.EFS),
             gcp=read_project(document, "gcp"),
+            limits=read_limits(document, "limits"),
+            warm_minutes=_warm_minutes(document),
+            keep=read_keep(document, "keep"),
         )
 
     def offered(self, catalog: Catalog) -> Catalog:
@@ -174,6 +160,10 @@ class Cluster:
             InputError: nobody has said, or the roster's file cannot be read.
         """
         return students_of(self.roster, path=str(self.path))
+
+    def team_of(self, student: str) -> str | None:
+        """In which team somebody is."""
+        return next((team for team, members in self.teams.items() if student in members), None)
 
     def num_students(self) -> int:
         """How many take part.
@@ -214,10 +204,20 @@ def offered(catalog: Catalog, course: str | None, root: Path) -> Catalog:
     Raises:
         InputError: that file has a fault.
     """
+    cluster = class_of(course, root, catalog)
+    return catalog if cluster is None else cluster.offered(catalog)
+
+
+def class_of(course: str | None, root: Path, catalog: Catalog) -> Cluster | None:
+    """The class of a course, by its file in the repository at `root`; None where there is none.
+
+    Raises:
+        InputError: that file has a fault.
+    """
     if course is None or not LABEL.fullmatch(course):
-        return catalog
+        return None
     path = root / FOLDER / f"{course}.yaml"
-    return Cluster.load(path, catalog=catalog).offered(catalog) if path.is_file() else catalog
+    return Cluster.load(path, catalog=catalog) if path.is_file() else None
 
 
 def _course(document: Document) -> str:
@@ -258,33 +258,8 @@ def _choice(document: Document, key: str, default: E) -> E:
     return default
 
 
-def _labs(document: Document, dates: Dates | None) -> Iterator[Assignment]:
-    for lab, given in document.mapping_at("labs").items():
-        key = f"labs.{lab}"
-        if given is not None:
-            document.refuse_unknown(key, {"scale", "runs", "due"})
-        scale = document.at(f"{key}.scale")
-        if scale is not None and scale not in set(Scale):
-            document.complain(f"{key}.scale", f"{scale!r}; allowed: {', '.join(Scale)}")
-            scale = None
-        runs = document.integer_at(f"{key}.runs", default=1)
-        due = read_day(document, f"{key}.due", dates)
-        yield Assignment(lab=str(lab), scale=scale and Scale(scale), runs=runs, due=due)
-
-
-def _budget(document: Document) -> Budget:
-    document.refuse_unknown("budget_usd", {"course", "student"})
-    return Budget(course_usd=_usd(document, "budget_usd.course"), student_usd=_usd(document, "budget_usd.student"))
-
-
-def _usd(document: Document, key: str) -> Decimal | None:
-    if document.at(key) is None:
-        return None
-    try:
-        usd = checked_usd(document.decimal_at(key), path=str(document.path), key=key)
-    except InputError as error:
-        document.problems.extend(error.problems)
-        return None
-    if not usd:
-        document.complain(key, f"{usd} lets nobody launch anything; allowed: USD above 0, or no such key")
-    return usd
+def _warm_minutes(document: Document) -> int:
+    minutes = document.integer_at("warm_minutes", default=0)
+    if minutes > MAX_WARM_MINUTES:
+        document.complain("warm_minutes", f"{minutes}; allowed: 0 to {MAX_WARM_MINUTES}, 0 for never")
+    return minutes

@@ -12,7 +12,7 @@ import getpass
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,10 +21,10 @@ from typing import Any
 import sky
 
 from clusterlab.catalog import Catalog, Row
-from clusterlab.cluster import offered
+from clusterlab.cluster import Cluster, class_of
 from clusterlab.config import parse
 from clusterlab.errors import ClusterlabError, InputError, Problem
-from clusterlab.gate import reserve, root_of
+from clusterlab.gate import Book, reserve, root_of
 from clusterlab.job import Job
 from clusterlab.lab import SUBMIT
 from clusterlab.lease import granted_lease, parse_lease
@@ -47,8 +47,6 @@ CONTROLLERS = (_NAMES.JOBS_LAUNCH_CONTROLLER, _NAMES.SERVE_LAUNCH_CONTROLLER)
 LOOKS = (_NAMES.VALIDATE, _NAMES.OPTIMIZE, _NAMES.CLUSTER_EXEC)
 """Requests that start no machine."""
 ENDED_BY_A_CONTROLLER = (_NAMES.JOBS_LAUNCH_CLUSTER, _NAMES.SERVE_LAUNCH_REPLICA)
-
-Book = Callable[[sky.Task, Tags, Catalog, datetime], None]
 
 
 class CoursePolicy(sky.AdminPolicy):  # type: ignore[misc]  # SkyPilot is not typed
@@ -86,44 +84,31 @@ def student_of(user: Any) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:63].strip("_-")
 
 
-def launch_of(task: Any) -> sky.UserRequest:
-    """A launch of a task, as SkyPilot's server shows it."""
-    options = sky.admin_policy.RequestOptions(
-        cluster_name=None, idle_minutes_to_autostop=None, down=False, dryrun=False
-    )
-    return sky.UserRequest(task, {}, _NAMES.CLUSTER_LAUNCH, options, False)
-
-
-def admit(request: sky.UserRequest, catalog: Catalog, now: datetime, *, book: Book) -> None:
-    """Refuse a task with all that is wrong with it; else tag it, and have what it may cost booked.
-
-    Args:
-        request: What SkyPilot shows of the launch.
-        catalog: What the course may use.
-        now: By the clock of who decides.
-        book: Reserves what a launch may cost, or raises.
+def admit(request: sky.UserRequest, catalog: Catalog, cluster: Cluster | None, now: datetime, *, book: Book) -> None:
+    """Refuse what a class does not allow, with all that is wrong with it; else tag it, and book what it may cost.
 
     Raises:
-        InputError: what the course does not allow.
-        BudgetError: the budget does not cover it.
+        ClusterlabError: a rule, the budget or the ledger refuses it.
     """
     problems = list(dict.fromkeys(_problems(request, catalog, now)))
     if problems:
         raise InputError(problems)
-    tags = _tag(request, catalog, now)
+    tags = _tag(request, catalog, cluster, now)
     # Every rule holds, and nothing is launched yet.
     if tags is not None and _launches(request):
         book(request.task, tags, catalog, now)
 
 
 def _apply(request: sky.UserRequest, everything: Catalog, now: datetime) -> None:
-    admit(request, _offered(request.task, everything), now, book=reserve)
+    cluster = _class(request.task, everything)
+    catalog = everything if cluster is None else cluster.offered(everything)
+    admit(request, catalog, cluster, now, book=reserve)
 
 
-def _offered(task: sky.Task, catalog: Catalog) -> Catalog:
-    """What of the catalog the task's course may use, by its class's file: the server's, or that in the workdir."""
+def _class(task: sky.Task, catalog: Catalog) -> Cluster | None:
+    """The class of the task's course, which says what it may use: the server's file of it, or that in the workdir."""
     courses = {(resources.labels or {}).get("course") for resources in task.resources}
-    return offered(catalog, courses.pop() if len(courses) == 1 else None, root_of(task))
+    return class_of(courses.pop() if len(courses) == 1 else None, root_of(task), catalog)
 
 
 def _launches(request: sky.UserRequest) -> bool:
@@ -246,13 +231,15 @@ def _unknown_envs(task: sky.Task) -> Iterator[tuple[str, str]]:
             yield f"envs.{problem.key}" if problem.key else "envs", problem.message
 
 
-def _tag(request: sky.UserRequest, catalog: Catalog, now: datetime) -> Tags | None:
+def _tag(request: sky.UserRequest, catalog: Catalog, cluster: Cluster | None, now: datetime) -> Tags | None:
     """Give the task its labels, and the node what it records: the tags, the price and where the runs are kept."""
     task, starts_machines = request.task, request.request_name != _NAMES.CLUSTER_EXEC
     given = next(iter(task.resources)).labels or {}
     if not all(key in given for key in COURSE_LABELS):
         return None
-    tags = _tags(given, request.user, now, leased=starts_machines)
+    student = given.get("student") or student_of(request.user)
+    team = _team(task.name or "task", given.get("team"), student, cluster)
+    tags = _tags(given, student, team, now, leased=starts_machines)
     task.update_envs({"CLUSTERLAB_TAGS": tags.format()})
     if starts_machines:
         # What is offered nowhere at a known price is no alternative.
@@ -271,12 +258,27 @@ def _tag(request: sky.UserRequest, catalog: Catalog, now: datetime) -> Tags | No
     return tags
 
 
-def _tags(given: dict[str, str], user: Any, now: datetime, *, leased: bool) -> Tags:
+def _team(path: str, named: str | None, student: str, cluster: Cluster | None) -> str | None:
+    """As the class has it, where it has teams: nobody spends another team's budget, or none by leaving out the label.
+
+    Raises:
+        InputError: a label says another.
+    """
+    if cluster is None or not cluster.teams:
+        return named or os.environ.get(TEAM_VARIABLE) or None
+    team = cluster.team_of(student)
+    if named is not None and named != team:
+        message = f"{named!r} is not {student}'s; allowed: {'no such label' if team is None else team}"
+        raise InputError(Problem(path=path, key="resources.labels.team", message=message))
+    return team
+
+
+def _tags(given: dict[str, str], student: str, team: str | None, now: datetime, *, leased: bool) -> Tags:
     return Tags(
         course=given["course"],
         lab=given["lab"],
-        student=given.get("student") or student_of(user),
-        team=given.get("team") or os.environ.get(TEAM_VARIABLE) or None,
+        student=student,
+        team=team,
         run=given.get("run") or secrets.token_hex(6),
         lease_until=given.get("lease-until") or (now + granted_lease()).strftime(LEASE_FORMAT) if leased else None,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,10 +10,9 @@ from types import MappingProxyType
 
 from clusterlab.document import Document
 from clusterlab.errors import InputError, Problem
+from clusterlab.roster_file import COLUMN, read_file
 from clusterlab.tags import LABEL, LABEL_RULE
 
-COLUMN = "student"
-"""Of a roster's CSV file: who takes part, as a label; other columns do not matter."""
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 Roster = int | tuple[str, ...] | Path | None
 """How many students, who they are, the CSV file that says so, or nobody has said."""
@@ -47,7 +45,7 @@ def students_of(roster: Roster, *, path: str, key: str = "roster") -> tuple[str,
     if isinstance(roster, int):
         digits = max(2, len(str(roster)))
         return tuple(f"student-{number:0{digits}}" for number in range(1, roster + 1))
-    return roster if isinstance(roster, tuple) else _read_file(roster)
+    return roster if isinstance(roster, tuple) else read_file(roster)
 
 
 def read_teams(document: Document, key: str) -> Mapping[str, tuple[str, ...]]:
@@ -88,22 +86,6 @@ def read_emails(document: Document, key: str) -> tuple[str, ...]:
         elif times > 1:
             document.complain(key, f"{each!r} stands twice; allowed: each once")
     return found
-
-
-def _read_file(path: Path) -> tuple[str, ...]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            if COLUMN not in (reader.fieldnames or ()):
-                raise InputError(Problem(path=str(path), message=f"lacks the column `{COLUMN}`"))
-            students = tuple(line[COLUMN] or "" for line in reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(Problem(path=str(path), message=f"cannot be read: {error}")) from error
-    wrong = list(_wrong_students(students)) if students else ["has no student; allowed: one a line"]
-    problems = [Problem(path=str(path), key=COLUMN, message=each) for each in wrong]
-    if problems:
-        raise InputError(problems)
-    return students
 
 
 def _wrong_students(students: tuple[str, ...]) -> Iterator[str]:

@@ -6,7 +6,7 @@ leaves the sum incomplete: what is known is summed, and never counts the rest as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from clusterlab.cluster import Assignment, Budget
+from clusterlab.assignment import Assignment
+from clusterlab.class_budget import Budget
 from clusterlab.config import Scale
 from clusterlab.cost.total import Total
 from clusterlab.errors import InputError, Problem
@@ -46,6 +47,8 @@ class ClassPlan:
     num_students: int
     lines: tuple[Line, ...]
     budget: Budget
+    largest_team: int = 0
+    """How many students are in it; 0 where there are no teams."""
 
     def of_a_student(self, figure: str) -> Total:
         """`low`, `expected` or `high` of all labs."""
@@ -53,8 +56,15 @@ class ClassPlan:
 
     def of_all(self, figure: str) -> Total:
         """The same of all students."""
+        return self._of(self.num_students, figure)
+
+    def of_a_team(self, figure: str) -> Total:
+        """The same of the largest team."""
+        return self._of(self.largest_team, figure)
+
+    def _of(self, num_students: int, figure: str) -> Total:
         one = self.of_a_student(figure)
-        return Total(usd=one.usd * self.num_students, num_unknown=one.num_unknown)
+        return Total(usd=one.usd * num_students, num_unknown=one.num_unknown)
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -67,19 +77,25 @@ class ClassPlan:
         return tuple(dict.fromkeys(warning for line in self.lines for warning in line.plan.warnings))
 
     def verdicts(self) -> dict[str, str]:
-        """How a student and the course stand to their budgets."""
-        caps = {"student": self.budget.student_usd, "course": self.budget.course_usd}
-        sums = {"student": self.of_a_student, "course": self.of_all}
-        return {whose: _verdict(cap, sums[whose]("expected"), sums[whose]("high")) for whose, cap in caps.items()}
+        """How a student, the largest team where teams have a budget, and the course stand to their budgets."""
+        return {whose: _verdict(cap, total("expected"), total("high")) for whose, (cap, total) in self.sums().items()}
+
+    def sums(self) -> dict[str, tuple[Decimal | None, Callable[[str], Total]]]:
+        """Each budget, and what gives the sum that stands to it."""
+        team = {"team": (self.budget.team_usd, self.of_a_team)} if self.largest_team and self.budget.team_usd else {}
+        return {
+            "student": (self.budget.student_usd, self.of_a_student),
+            **team,
+            "course": (self.budget.course_usd, self.of_all),
+        }
 
     def as_json(self) -> dict[str, Any]:
         """As JSON values, dollars as texts."""
         return {
             "num_students": self.num_students,
             "labs": [_line_json(line) for line in self.lines],
-            "student": {figure: self.of_a_student(figure).as_json() for figure in FIGURES},
-            "course": {figure: self.of_all(figure).as_json() for figure in FIGURES},
-            "budget_usd": {"student": _text(self.budget.student_usd), "course": _text(self.budget.course_usd)},
+            **{whose: {each: total(each).as_json() for each in FIGURES} for whose, (_, total) in self.sums().items()},
+            "budget_usd": {whose: _text(cap) for whose, (cap, _) in self.sums().items()},
             "budget": self.verdicts(),
             "incomplete": list(self.unknown),
             "warnings": list(self.warnings),
@@ -96,7 +112,13 @@ class ClassPlan:
 
 
 def plan_class(
-    plans: Iterable[LabPlan], assignments: Sequence[Assignment], *, num_students: int, budget: Budget, path: str
+    plans: Iterable[LabPlan],
+    assignments: Sequence[Assignment],
+    *,
+    num_students: int,
+    budget: Budget,
+    path: str,
+    teams: Mapping[str, Sequence[str]] | None = None,
 ) -> ClassPlan:
     """Put the plans of labs together; `path` says where the assignments are written.
 
@@ -115,7 +137,8 @@ def plan_class(
             lines.append(Line(plan=plan, estimate=estimate, runs=assignment.runs))
     if problems:
         raise InputError(problems)
-    return ClassPlan(num_students=num_students, lines=tuple(lines), budget=budget)
+    largest = max(map(len, (teams or {}).values()), default=0)
+    return ClassPlan(num_students=num_students, lines=tuple(lines), budget=budget, largest_team=largest)
 
 
 def _verdict(cap: Decimal | None, expected: Total, high: Total) -> str:
@@ -147,14 +170,11 @@ def _sums_table(of: ClassPlan) -> Table:
     for name in ("budget", "verdict"):
         table.add_column(name, justify="right" if name == "budget" else "left")
     verdicts = of.verdicts()
-    rows = (
-        ("a student", "student", of.of_a_student, of.budget.student_usd),
-        (f"{of.num_students} students", "course", of.of_all, of.budget.course_usd),
-    )
-    for name, whose, total, cap in rows:
+    names = {"student": "a student", "team": f"a team of {of.largest_team}", "course": f"{of.num_students} students"}
+    for whose, (cap, total) in of.sums().items():
         style = {"within": "green", "expected exceeds": "red"}.get(verdicts[whose], "yellow")
         sums = (_sum(total(figure), len(of.lines)) for figure in FIGURES)
-        table.add_row(name, *sums, "none" if cap is None else dollars(cap), Text(verdicts[whose], style=style))
+        table.add_row(names[whose], *sums, "none" if cap is None else dollars(cap), Text(verdicts[whose], style=style))
     return table
 
 

@@ -102,11 +102,14 @@ def _plan_class(path: Path, students: int | None, infra: list[str]) -> ClassPlan
         raise InputError(Problem(path=str(path), key="labs", message="missing; allowed: labs by name, such as qlora:"))
     plans = _plan_labs([Path("labs") / f"{each.lab}.yaml" for each in cluster.labs], infra, cluster)
     number = cluster.num_students() if students is None else students
-    return plan_class(plans, cluster.labs, num_students=number, budget=cluster.budget, path=str(path))
+    return plan_class(
+        plans, cluster.labs, num_students=number, budget=cluster.budget, path=str(path), teams=cluster.teams
+    )
 
 
 def _plan_students(paths: list[Path], students: int, infra: list[str]) -> ClassPlan:
-    from clusterlab.cluster import Assignment, Budget
+    from clusterlab.assignment import Assignment
+    from clusterlab.class_budget import Budget
     from clusterlab.cost.class_plan import plan_class
 
     plans = _plan_labs(paths, infra)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from clusterlab.catalog import Catalog
 from clusterlab.cluster import Cluster
 from clusterlab.course import automation
-from clusterlab.course.events import Change, Event, Outputs, State
+from clusterlab.course.events import Change, Event, Outputs, State, Step
 from clusterlab.lease import Lease
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from clusterlab.course.orphans import Orphan
+    from clusterlab.google.compute import Compute
     from clusterlab.reaper.cloud import Cloud
     from clusterlab.reaper.resource import Resource
     from clusterlab.reaper.sweep import Sweep
@@ -29,18 +30,30 @@ PATIENCE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Update:
+    """What came of an update."""
+
+    outputs: Mapping[str, Any]
+    """What the stack exports."""
+    num_changed: int
+    """How many resources were made, changed or ended."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Provision:
     """A class, and what its stack and its account are reached with."""
 
     cluster: Cluster
     root: Path
     cloud: Cloud | None
-    """None of a class that is not in AWS, where nobody looks for what is left."""
+    """None of a class that is not in AWS."""
     catalog: Catalog
     tell: Callable[[Event], None]
     """What is shown of what Pulumi does."""
     install: bool = False
     sleep: Callable[[float], None] = field(default=time.sleep)
+    google: Compute | None = None
+    """Its project; None of a class that is not in Google Cloud."""
 
     def state(self) -> State:
         """What Pulumi knows of the stack.
@@ -70,30 +83,44 @@ class Provision:
         """
         return [each for each in self._ask("preview") if isinstance(each, Change)]
 
-    def up(self) -> Mapping[str, Any]:
-        """Make it so, and return what the stack exports."""
-        return next(each for each in list(self._ask("up")) if isinstance(each, Outputs)).values
+    def up(self) -> Update:
+        """Make it so, and say what is another than before."""
+        events = list(self._ask("up"))
+        outputs = next(each for each in events if isinstance(each, Outputs)).values
+        return Update(
+            outputs=outputs, num_changed=sum(isinstance(each, Step) and each.phase == "done" for each in events)
+        )
 
     def down(self) -> None:
         """Take away all that the state knows."""
         list(self._ask("down"))
 
     def orphans(self, known: Iterable[str]) -> list[Orphan]:
-        """What the account has of the class that is not known; in Google Cloud nobody looks.
+        """What account and project have of the class that is not known.
 
         Raises:
             ClusterlabError: not everything could be looked at.
         """
-        if self.cloud is None:
-            return []
         from clusterlab.course.orphans import find
 
-        return find(self.cloud, self.cluster.course, known, self.catalog)
+        return find(self.cloud, self.cluster.course, known, self.catalog, google=self.google)
 
     def end(self, found: Sequence[Orphan]) -> dict[str, str]:
-        """End resources by the reaper's own removal, in its order; by resource what the cloud refused."""
-        if self.cloud is None or not found:
+        """End resources, in AWS by the reaper's own removal, in its order; by resource what the cloud refused."""
+        refused = self._end_in_google([each.resource for each in found if each.resource.cloud == "gcp"])
+        in_aws = [each for each in found if each.resource.cloud == "aws"]
+        return refused | (self._end_in_aws(self.cloud, in_aws) if self.cloud and in_aws else {})
+
+    def _end_in_google(self, resources: Sequence[Resource]) -> dict[str, str]:
+        if self.google is None or not resources:
             return {}
+        from clusterlab.google.clearing import Clearing
+
+        course, patience = self.cluster.course, PATIENCE_SECONDS
+        clearing = Clearing(compute=self.google, course=course, patience_seconds=patience, sleep=self.sleep)
+        return clearing.end(resources)
+
+    def _end_in_aws(self, cloud: Cloud, found: Sequence[Orphan]) -> dict[str, str]:
         from clusterlab.reaper.scan import Scan
         from clusterlab.reaper.step import Sighting, Step
         from clusterlab.reaper.sweep import Verdict
@@ -104,7 +131,7 @@ class Provision:
             Verdict(resource=each.resource, lease=lease, step=Step.DOWN, seen=Sighting(first=now)) for each in found
         ]
         seen = Scan(resources=tuple(each.resource for each in found), looks=())
-        return self._sweep(self.cloud).act(verdicts, seen)[0]
+        return self._sweep(cloud).act(verdicts, seen)[0]
 
     def _sweep(self, cloud: Cloud) -> Sweep:
         from clusterlab.reaper.keeplist import KeepList
@@ -126,6 +153,13 @@ class Provision:
         for event in automation.ask(verb, self.cluster.path, self.root, install=self.install):
             self.tell(event)
             yield event
+
+
+def google_of(cluster: Cluster) -> Compute | None:
+    """How the class's project of Google Cloud is reached; None where it has none."""
+    from clusterlab.google.compute import Compute
+
+    return Compute(project=cluster.gcp.project) if cluster.gcp and cluster.regions("gcp") else None
 
 
 def of_the_stack(found: Iterable[Orphan]) -> list[Orphan]:

@@ -191,12 +191,12 @@ class Ledger:
     def spendings(self) -> list[Spending]:
         """What is spent of every budget until now, students first."""
         with self._followed() as connection:
-            return spendings(self._standing, self._now(connection))
+            return spendings(self._standing, self.now(connection))
 
     def uses(self) -> list[Use]:
         """What was reserved and used, by student and lab; what is nobody's last."""
         with self.database.reading() as connection:
-            return uses(connection, self._now(connection))
+            return uses(connection, self.now(connection))
 
     def unsettled(self) -> dict[str, list[Interval]]:
         """The runs of which use is on record that they were not settled for, each with all its use."""
@@ -220,7 +220,7 @@ class Ledger:
             InputError: the ledger does not know the course, or it knows several and none is named.
         """
         with self.database.reading() as connection:
-            return statement(connection, self._now(connection), course)
+            return statement(connection, self.now(connection), course)
 
     def head(self) -> str:
         """The digest of the newest row: whoever keeps it elsewhere sees later that no row before it is gone."""
@@ -232,10 +232,14 @@ class Ledger:
         with self.database.reading() as connection:
             return first_fault(connection, head=head)
 
+    def now(self, connection: Connection) -> datetime:
+        """The time of all that is written in a transaction."""
+        return self.clock() if self.clock else self.database.now(connection)
+
     @contextmanager
     def _journal(self) -> Iterator[Journal]:
         with self.database.writing() as connection:
-            yield Journal.begin(connection, self._now(connection))
+            yield Journal.begin(connection, self.now(connection))
 
     @contextmanager
     def _followed(self) -> Iterator[Connection]:
@@ -244,14 +248,11 @@ class Ledger:
             self._standing.follow(connection)
             yield connection
 
-    def _now(self, connection: Connection) -> datetime:
-        return self.clock() if self.clock else self.database.now(connection)
-
     def _begin(self) -> None:
         with self.database.writing() as connection:
             schema.create(connection)
             if last_entry(connection) is None:
-                at = instant(self._now(connection))
+                at = instant(self.now(connection))
                 first = Entry.after(None, at=at, kind=Kind.OPEN, owner=Owner(), detail={"currency": CURRENCY})
                 connection.execute(insert(schema.ENTRIES), first.values())
 

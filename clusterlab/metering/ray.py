@@ -43,10 +43,12 @@ class RayState:
     gpus: Decimal
     """Of all living nodes."""
     cpus: Decimal
+    num_nodes: int
+    """Those that live."""
     holdings: tuple[Holding, ...]
 
 
-NOTHING = RayState(gpus=Decimal(0), cpus=Decimal(0), holdings=())
+NOTHING = RayState(gpus=Decimal(0), cpus=Decimal(0), num_nodes=0, holdings=())
 
 
 def ask(address: str, token: str | None) -> RayState:
@@ -84,6 +86,7 @@ def state(
     return RayState(
         gpus=_sum(totals, "GPU"),
         cpus=_sum(totals, "CPU"),
+        num_nodes=len(totals),
         holdings=tuple(
             Holding(
                 job=name, tags=jobs[name]["metadata"] or {}, gpus=_sum(resources, "GPU"), cpus=_sum(resources, "CPU")

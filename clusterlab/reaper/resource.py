@@ -57,6 +57,11 @@ class Resource:
         return f"{self.region}/{self.kind}/{self.id}"
 
     @property
+    def cloud(self) -> str:
+        """Where it is, by SkyPilot's name; an id of Google's begins with its project."""
+        return "gcp" if self.id.startswith("projects/") else "aws"
+
+    @property
     def runs(self) -> bool:
         """Whether it is a machine that can be stopped."""
         return self.kind is Kind.INSTANCE and self.state in RUNNING

@@ -85,9 +85,8 @@ class Exercise:
 class Course:
     """All of a semester that is not chance."""
 
-    name: str
+    cluster: Cluster
     students: tuple[str, ...]
-    team_of: dict[str, str]
     exercises: tuple[Exercise, ...]
     start: datetime
     end: datetime
@@ -95,6 +94,11 @@ class Course:
     course_usd: Decimal
     catalog: Catalog
     """What it may use."""
+
+    @property
+    def name(self) -> str:
+        """As its labels have it."""
+        return self.cluster.course
 
     @property
     def region(self) -> str:
@@ -128,11 +132,9 @@ class Course:
         students = students_of(size.num_students or cluster.roster, path=str(cluster.path))
         # A budget is as generous as the class's own, whatever the size.
         more = _usd(labs) / _usd(own)
-        teams = {student: team for team, members in cluster.teams.items() for student in members}
         return cls(
-            name=cluster.course,
+            cluster=cluster,
             students=students,
-            team_of={student: team for student, team in teams.items() if student in set(students)},
             exercises=tuple(labs),
             start=start,
             end=end,

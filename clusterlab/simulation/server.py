@@ -11,7 +11,7 @@ from typing import Any
 from clusterlab.catalog import Catalog
 from clusterlab.enforcement.threshold import SPENT, lease_of, of_course, passed
 from clusterlab.errors import ClusterlabError
-from clusterlab.gate import reservation
+from clusterlab.gate import book
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.metering import ec2
 from clusterlab.metering.meter import meter, settle
@@ -64,9 +64,11 @@ class Server:
         Raises:
             ClusterlabError: the policy, the budget or the ledger refuses it.
         """
-        from clusterlab.policy import admit, launch_of
+        from clusterlab.api_server import launch_of
+        from clusterlab.policy import admit
 
-        admit(launch_of(task), self.course.catalog, self.clock.server(), book=partial(self._book, exercise))
+        hold = partial(self._book, exercise)
+        admit(launch_of(task), self.course.catalog, self.course.cluster, self.clock.server(), book=hold)
         return Tags.parse(task.envs["CLUSTERLAB_TAGS"])
 
     def meter(self) -> Round:
@@ -118,7 +120,7 @@ class Server:
         return Round(well=not proof.failed and not self.clock.skew, proof=proof, why="; ".join(proof.faults))
 
     def _book(self, exercise: Exercise, task: Any, tags: Tags, catalog: Catalog, now: datetime) -> None:
-        self.ledger.reserve(reservation(task, tags, exercise.lab, catalog, now))
+        book(self.ledger, task, tags, exercise.lab, catalog, now)
 
 
 def _at_once(seconds: float) -> None:

@@ -125,8 +125,7 @@ class Students:
 
     def _task(self, attempt: Attempt) -> Task:
         labels = {"course": self.course.name, "student": attempt.student, "run": attempt.run}
-        team = self.course.team_of.get(attempt.student)
-        task = attempt.exercise.task(labels | ({"team": team} if team else {}), use_spot=attempt.use_spot)
+        task = attempt.exercise.task(labels, use_spot=attempt.use_spot)
         if attempt.wrong is not None:
             task.resources = [attempt.wrong(each) for each in task.resources]
         return task

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from clusterlab.assignment import Assignment
 from clusterlab.catalog import Catalog, Kind
-from clusterlab.cluster import FOLDER, Assignment, Budget, Cluster, Mode, class_path, offered
+from clusterlab.class_budget import Budget, Limits
+from clusterlab.cluster import FOLDER, Cluster, Mode, class_path, offered
 from clusterlab.config import Scale
 from clusterlab.errors import InputError
 from clusterlab.infra import infra_of
 from clusterlab.lab import Lab, lab_paths
 from clusterlab.network_plan import NetworkPlan
+from clusterlab.server_plan import ServerPlan
 from tests.clusterlab.conftest import CLASS, ROOT, spoil
 
 PROVISIONED = (
@@ -109,7 +112,23 @@ FAULTS = {
     "lab key": ("course:", "labs: {qlora: {run: 1}}\ncourse:", "labs.qlora.run: unknown; allowed: due, runs, scale"),
     "budget": ("course:", "budget_usd: {course: -1}\ncourse:", "budget_usd.course: -1; allowed: USD from 0"),
     "no budget": ("course:", "budget_usd: {student: much}\ncourse:", "budget_usd.student: 'much'; must be a number"),
-    "budgets": ("course:", "budget_usd: {team: 1}\ncourse:", "budget_usd.team: unknown; allowed: course, student"),
+    "budgets": ("course:", "budget_usd: {ana: 1}\ncourse:", "budget_usd.ana: unknown; allowed: course, student, team"),
+    "team's budget": ("course:", "budget_usd: {team: 0}\ncourse:", "budget_usd.team: 0 lets nobody launch anything"),
+    "limit": ("course:", "limits: {gpu: 1}\ncourse:", "limits.gpu: unknown; allowed: gpu_hours, gpus, window_days"),
+    "limits": ("course:", "limits: 3\ncourse:", "limits: must be a mapping of keys to values"),
+    "gpus": ("course:", "limits: {gpus: 0}\ncourse:", "limits.gpus: 0; allowed: a number above 0, or no such key"),
+    "gpu hours": ("course:", "limits: {gpu_hours: few}\ncourse:", "limits.gpu_hours: 'few'; must be a number"),
+    "window": ("course:", "limits: {window_days: 0}\ncourse:", "limits.window_days: 0; allowed: 1 to 365"),
+    "warm": ("course:", "warm_minutes: 241\ncourse:", "warm_minutes: 241; allowed: 0 to 240, 0 for never"),
+    "warmth": ("course:", "warm_minutes: -1\ncourse:", "warm_minutes: -1; must be a whole number from 0"),
+    "keep": ("course:", "keep: vol-0abc\ncourse:", "keep: 'vol-0abc'; allowed: ids, or tags as lab=shared, in a list"),
+    "kept twice": (
+        "course:",
+        "keep: [vol-0abc, vol-0abc]\ncourse:",
+        "keep: 'vol-0abc' stands twice; allowed: each once",
+    ),
+    "kept tag": ("course:", "keep: [lab=]\ncourse:", "keep: 'lab=' is neither an id nor a tag; allowed: ids, or tags"),
+    "kept why": ("course:", "keep: {vol-0abc: }\ncourse:", "keep: vol-0abc: None; allowed: why it is kept"),
     "budget of 0": ("course:", "budget_usd: {course: 0}\ncourse:", "budget_usd.course: 0 lets nobody launch anything"),
     "region": ("aws/us-east-1", "aws/us-east-9", "infra: aws/us-east-9: not in the catalog; allowed: aws/us-east-1, "),
     "machine": ("course:", "instances: [g7.big]\ncourse:", "instances: 'g7.big': not in the catalog at the class's"),
@@ -117,6 +136,22 @@ FAULTS = {
     "no machine": ("course:", "instances: []\ncourse:", "instances: []; allowed: a list of machines, such as"),
     "mode": ("course:", "mode: alone\ncourse:", "mode: 'alone'; allowed: per-student, shared"),
     "server": ("course:", "server: perhaps\ncourse:", "server: 'perhaps'; allowed: true or false"),
+    "server's key": ("course:", "server: {name: x}\ncourse:", "server.name: unknown; allowed: domain, hosted_zone_id,"),
+    "domain": (
+        "course:",
+        "server: {domain: LLM, hosted_zone_id: Z0}\ncourse:",
+        "server.domain: 'LLM'; allowed: {domain: llm.example.org,",
+    ),
+    "zone": (
+        "course:",
+        "server: {domain: llm.example.org}\ncourse:",
+        "server: domain and hosted_zone_id: both or neither;",
+    ),
+    "server's machine": (
+        "course:",
+        "server: {instance_type: m9.large}\ncourse:",
+        "server.instance_type: 'm9.large': not in the catalog at the class's places in AWS",
+    ),
     "due": (
         "course:",
         "dates: {start: 2026-09-01, end: 2026-12-18}\nlabs: {qlora: {due: 2027-01-07}}\ncourse:",
@@ -145,6 +180,9 @@ def test_all_faults_are_found_in_one_reading(file: Path) -> None:
         "instructors": "[ana]",
         "budget_usd": "{course: 0}",
         "network": "{cidr: 10.60.0.0/27}",
+        "limits": "{gpus: -1}",
+        "warm_minutes": "soon",
+        "keep": "all",
         "sever": "true",
     }
     file.write_text("".join(f"{key}: {value}\n" for key, value in wrong.items()))
@@ -185,6 +223,47 @@ def test_a_course_that_can_name_no_bucket_is_not_provisioned(file: Path) -> None
     assert Cluster.load(file)
     with pytest.raises(InputError, match=r"course: 'llm_2026' names a bucket; allowed: 1 to 20 of a-z"):
         Cluster.load(file, to_provision=True)
+
+
+def test_a_class_says_what_students_may_use_and_what_its_end_keeps(file: Path) -> None:
+    file.write_text(
+        CLASS
+        + "budget_usd: {team: 50}\nlimits: {gpus: 0.5, gpu_hours: 8}\nwarm_minutes: 20\n"
+        + "keep: {vol-0abc: the data set, lab=shared: until June}\n"
+    )
+    cluster = Cluster.load(file)
+    assert cluster.budget.team_usd == Decimal(50)
+    assert cluster.limits == Limits(gpus=Decimal("0.5"), gpu_hours=Decimal(8), window_days=7)
+    assert (cluster.warm_minutes, dict(cluster.keep)) == (20, {"vol-0abc": "the data set", "lab=shared": "until June"})
+    file.write_text(CLASS + "keep: [vol-0abc, lab=shared]\n")
+    assert dict(Cluster.load(file).keep) == dict.fromkeys(["vol-0abc", "lab=shared"], f"{file} keeps it")
+
+
+def test_a_class_may_say_more_of_its_server(file: Path) -> None:
+    assert Cluster.load(file).server_plan == ServerPlan()
+    file.write_text(
+        CLASS + "server: {domain: llm.example.org, hosted_zone_id: Z0123456789ABC, instance_type: m5.xlarge}\n"
+    )
+    cluster = Cluster.load(file)
+    expected = ServerPlan(domain="llm.example.org", hosted_zone_id="Z0123456789ABC", instance_type="m5.xlarge")
+    assert (cluster.server, cluster.server_plan) == (True, expected)
+
+
+def test_a_class_that_says_nothing_of_it_limits_nobody_warms_nothing_and_keeps_nothing(file: Path) -> None:
+    cluster = Cluster.load(file)
+    assert cluster.limits == Limits(gpus=None, gpu_hours=None, window_days=7)
+    assert (cluster.warm_minutes, dict(cluster.keep), cluster.budget.team_usd) == (0, {}, None)
+
+
+def test_a_team_s_budget_needs_teams_and_warmth_needs_hours_to_provision(file: Path) -> None:
+    text = PROVISIONED.replace("course: 100}", "course: 100, team: 50}") + "roster: [ana]\nwarm_minutes: 20\n"
+    file.write_text(text)
+    assert Cluster.load(file)
+    with pytest.raises(InputError) as error:
+        Cluster.load(file, to_provision=True)
+    assert [problem.key for problem in error.value.problems] == ["budget_usd.team", "warm_minutes"]
+    file.write_text(text + 'teams: {red: [ana]}\nhours: "tue 10:00-12:00"\n')
+    assert Cluster.load(file, to_provision=True)
 
 
 def test_a_class_without_a_file_is_refused_with_those_that_have_one(file: Path) -> None:

@@ -72,6 +72,22 @@ def test_team_and_lease_come_from_the_environment(apply: Apply, monkeypatch: pyt
     assert until - datetime.now(UTC) <= timedelta(hours=1)
 
 
+def test_a_team_is_that_of_the_class_s_file(
+    sky: Any, apply: Apply, house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(house / "clusters" / "llm-2026.yaml", "course:", "teams: {red: [ana], blue: [ben]}\ncourse:")
+    monkeypatch.setenv("CLUSTERLAB_TEAM", "blue")
+    task = apply()
+    assert tags_of(task).team == "red"
+    assert tags_of(apply(task, client=False)).team == "red"
+    labels = {"course": "llm-2026", "lab": "toy"}
+    [problem] = refused(sky, apply, resources=resources(labels=labels | {"team": "blue"}))
+    assert problem == "toy: resources.labels.team: 'blue' is not ana's; allowed: red"
+    assert tags_of(apply(resources=resources(labels=labels | {"student": "zoe"}))).team is None
+    with_team = resources(labels=labels | {"student": "zoe", "team": "red"})
+    assert "'red' is not zoe's; allowed: no such label" in refused(sky, apply, resources=with_team)[0]
+
+
 def test_a_user_without_a_label_for_a_name_gets_one(apply: Apply, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLUSTERLAB_STUDENT")
     monkeypatch.setattr("getpass.getuser", lambda: r"UNI\Ana.Díaz ")

@@ -27,16 +27,16 @@ def look(subject: Subject) -> Iterator[Check]:
         return
     plans = [plan(work.lab, subject.catalog, today=subject.today) for work in subject.works]
     cluster, number = subject.cluster, len(subject.students)
-    made = plan_class(plans, cluster.labs, num_students=number, budget=cluster.budget, path=str(cluster.path))
-    for whose in ("student", "course"):
+    budget, path, teams = cluster.budget, str(cluster.path), cluster.teams
+    made = plan_class(plans, cluster.labs, num_students=number, budget=budget, path=path, teams=teams)
+    for whose in made.sums():
         yield _covers(subject, made, whose)
     yield _in_the_ledger(subject, subject.students)
 
 
 def _covers(subject: Subject, made: ClassPlan, whose: str) -> Check:
     """What is not known is never covered."""
-    total = made.of_a_student if whose == "student" else made.of_all
-    cap = made.budget.student_usd if whose == "student" else made.budget.course_usd
+    cap, total = made.sums()[whose]
     expected, high, verdict = total("expected"), total("high"), made.verdicts()[whose]
     shown = "none set" if cap is None else f"{dollars(cap)} USD"
     seen = f"{whose}: {shown}; the plan expects {expected}, at most {high}"
@@ -64,7 +64,8 @@ def _in_the_ledger(subject: Subject, students: tuple[str, ...]) -> Check:
         return not_asked(LEDGER, str(error), "install it")
     except ClusterlabError as error:
         return failed(LEDGER, str(error), "have it answer: launches are refused without it; `budget set` begins one")
-    wanted = _wanted(subject, students)
+    cluster = subject.cluster
+    wanted = cluster.budget.caps(cluster.course, cluster.teams, students)
     wrong = [(key, usd) for key, usd in wanted.items() if caps.get(key) != usd]
     if wrong:
         return failed(LEDGER, _listed([_told(*key, usd, caps.get(key)) for key, usd in wrong]), _commands(wrong))
@@ -72,15 +73,6 @@ def _in_the_ledger(subject: Subject, students: tuple[str, ...]) -> Check:
     if strangers:
         return warned(LEDGER, f"not in the roster, and with a cap: {_listed(strangers)}", "see that nobody is missing")
     return passed(LEDGER, f"answers; {len(wanted)} caps are those of the file")
-
-
-def _wanted(subject: Subject, students: tuple[str, ...]) -> dict[tuple[str, str], Decimal]:
-    """By scope and name what the file says; what it does not say may be anything."""
-    budget = subject.cluster.budget
-    found = {} if budget.course_usd is None else {("course", subject.cluster.course): budget.course_usd}
-    if budget.student_usd is not None:
-        found |= {("student", each): budget.student_usd for each in students}
-    return found
 
 
 def _told(scope: str, name: str, usd: Decimal, has: Decimal | None) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from clusterlab.assignment import Assignment
 from clusterlab.catalog import LOCAL, Catalog, Row
-from clusterlab.cluster import Assignment, Cluster
+from clusterlab.cluster import Cluster
 from clusterlab.config import Scale
 from clusterlab.errors import InputError, Problem
 from clusterlab.lab import Lab

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
+from clusterlab.assignment import Assignment
+from clusterlab.class_budget import Budget
 from clusterlab.cli import app
-from clusterlab.cluster import Assignment, Budget
 from clusterlab.config import Scale
 from clusterlab.cost.class_plan import FIGURES, ClassPlan, plan_class
 from clusterlab.errors import InputError
@@ -92,6 +93,21 @@ def test_what_is_known_may_exceed_a_budget_but_only_a_complete_sum_is_within() -
 def test_a_student_stands_to_a_budget_too() -> None:
     budget = Budget(course_usd=None, student_usd=Decimal(3))
     assert class_plan(planned(), budget=budget).verdicts()["student"] == "expected exceeds"
+
+
+def test_the_largest_team_stands_to_the_budget_of_a_team() -> None:
+    budget = Budget(course_usd=None, student_usd=None, team_usd=Decimal(7))
+    toy = Assignment(lab="x", scale=None, runs=1)
+    teams = {"red": ["ana"], "blue": ["ben", "eva"]}
+    found = plan_class([planned()], [toy], num_students=3, budget=budget, path="class", teams=teams)
+    assert found.of_a_team("expected").usd == found.of_a_student("expected").usd * 2 == Decimal(7)
+    assert found.verdicts() == {"student": "no budget", "team": "high exceeds", "course": "no budget"}
+    assert found.as_json()["budget_usd"] == {"student": None, "team": "7.0000", "course": None}
+    console = Console(width=100)
+    with console.capture() as capture:
+        for part in found.render():
+            console.print(part)
+    assert "a team of 2" in capture.get()
 
 
 def test_old_prices_are_warned_of_once() -> None:

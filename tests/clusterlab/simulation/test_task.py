@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,18 @@ import pytest
 import yaml
 
 from clusterlab.errors import InputError
-from clusterlab.gate import reservation
-from clusterlab.ledger.reservation import Reservation
+from clusterlab.gate import high_usd
 from clusterlab.simulation.course import Exercise
 from clusterlab.simulation.student import WRONG
 from clusterlab.simulation.task import Task
+from clusterlab.tags import Tags
 from tests.clusterlab.conftest import ROOT
 from tests.clusterlab.simulation.conftest import Begin, course, needs_sky
 
 pytestmark = needs_sky
 
 NOW = datetime(2026, 9, 7, 12, tzinfo=UTC)
+Decided = tuple[Tags, Decimal] | list[str]
 LABELS = {"student": "ana", "run": "r1"}
 
 
@@ -44,16 +46,18 @@ def _of_skypilot(sky: Any, exercise: Exercise, stand_in: Task) -> Any:
     return sky.Task.from_yaml_config({key: value for key, value in values.items() if key not in ("workdir", "secrets")})
 
 
-def _decided(task: Any, exercise: Exercise, catalog: Any) -> Reservation | list[str]:
-    from clusterlab.policy import admit, launch_of
+def _decided(task: Any, exercise: Exercise, catalog: Any) -> Decided:
+    from clusterlab.api_server import launch_of
+    from clusterlab.policy import admit
 
-    booked: list[Reservation] = []
+    booked: list[tuple[Tags, Decimal]] = []
 
-    def book(task: Any, tags: Any, catalog: Any, now: datetime) -> None:
-        booked.append(reservation(task, tags, exercise.lab, catalog, now))
+    def book(task: Any, tags: Tags, catalog: Any, now: datetime) -> None:
+        del now
+        booked.append((tags, high_usd(task, exercise.lab, catalog, lease=timedelta(hours=12))))
 
     try:
-        admit(launch_of(task), catalog, NOW, book=book)
+        admit(launch_of(task), catalog, None, NOW, book=book)
     except InputError as error:
         return sorted(map(str, error.problems))
     return booked[0]
@@ -69,4 +73,4 @@ def test_the_policy_decides_alike(sky: Any, begin: Begin, spoil: Any) -> None:
         real = _of_skypilot(sky, exercise, stand_in)
         decided = _decided(stand_in, exercise, made.catalog)
         assert decided == _decided(real, exercise, made.catalog)
-        assert isinstance(decided, Reservation) == (spoil is None)
+        assert isinstance(decided, tuple) == (spoil is None)

@@ -81,6 +81,24 @@ def test_a_ledger_with_the_caps_of_the_file_passes(make: Make, ledger: Path) -> 
     assert (check.verdict, check.seen) == (Verdict.PASS, "answers; 4 caps are those of the file")
 
 
+def test_each_team_has_the_cap_of_the_file(make: Make, ledger: Path) -> None:
+    caps(ledger, ana=100, ben=100, eva=100)
+    usd = {"student": 100, "team": 150, "course": 1000}
+    with closing(Ledger.open(f"sqlite:///{ledger}")) as opened:
+        opened.set_cap(Scope.COURSE, "llm-2026", Decimal(1000))
+        opened.set_cap(Scope.TEAM, "red", Decimal(150))
+    check = one(look(make(budget_usd=usd, teams={"red": ["ana"], "blue": ["ben", "eva"]})), LEDGER)
+    assert (check.verdict, check.seen) == (Verdict.FAIL, "team blue: no cap, in the file 150.00")
+    assert check.todo == "`clusterlab budget set --team blue --usd 150`"
+
+
+def test_the_budget_of_a_team_covers_its_students(make: Make) -> None:
+    teams = {"red": ["ana"], "blue": ["ben", "eva"]}
+    for usd, verdict in {3: Verdict.FAIL, 4: Verdict.WARN, 9: Verdict.PASS}.items():
+        subject = make(budget_usd={"course": 1000, "student": 100, "team": usd}, teams=teams)
+        assert of(subject, "team").verdict is verdict
+
+
 def test_another_cap_fails_with_the_command_that_sets_it(make: Make, ledger: Path) -> None:
     caps(ledger, course=1000, ana=100, ben=50)
     check = one(look(make()), LEDGER)
