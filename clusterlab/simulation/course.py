@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from clusterlab.calendar import Dates
 from clusterlab.catalog import Catalog, Row
-from clusterlab.cluster import Assignment, Cluster
+from clusterlab.cluster import Cluster
 from clusterlab.config import Scale
 from clusterlab.errors import InputError, Problem
 from clusterlab.infra import within
@@ -123,11 +123,11 @@ class Course:
             InputError: it has no dates, labs, students or budgets, or nothing in AWS that a lab could run on.
         """
         dates, zone = _dates(cluster), ZoneInfo(cluster.time_zone or "UTC")
-        catalog = _in_aws(cluster)
+        catalog = cluster.offered(Catalog.load())
         start = datetime.combine(dates.start, time(), zone).astimezone(UTC)
         last = datetime.combine(dates.end + timedelta(days=1), time(), zone).astimezone(UTC)
         end = last if size.num_weeks is None else start + size.num_weeks * WEEK
-        own = list(_exercises(cluster, cluster.labs, root, catalog, zone, end))
+        own = list(_exercises(cluster, root, _in_aws(cluster, catalog), zone, end))
         labs = _spread(own, start, end, size) if size.num_labs or size.num_weeks else own
         students = students_of(size.num_students or cluster.roster, path=str(cluster.path))
         # A budget is as generous as the class's own, whatever the size.
@@ -163,18 +163,16 @@ def _dates(cluster: Cluster) -> Dates:
     return cluster.dates
 
 
-def _in_aws(cluster: Cluster) -> Catalog:
+def _in_aws(cluster: Cluster, catalog: Catalog) -> Catalog:
     places = [each for each in cluster.infra if each.cloud == CLOUD][:1]
     if not places:
         message = "has nothing in AWS, where the reaper and the meter look; allowed: such as [aws/us-east-1]"
         raise InputError(Problem(path=str(cluster.path), key="infra", message=message))
-    return within(cluster.offered(Catalog.load()), places, path=str(cluster.path), key="infra")
+    return within(catalog, places, path=str(cluster.path), key="infra")
 
 
-def _exercises(
-    cluster: Cluster, labs: Iterable[Assignment], root: Path, catalog: Catalog, zone: ZoneInfo, end: datetime
-) -> Iterator[Exercise]:
-    for each in labs:
+def _exercises(cluster: Cluster, root: Path, catalog: Catalog, zone: ZoneInfo, end: datetime) -> Iterator[Exercise]:
+    for each in cluster.labs:
         lab = Lab.load(root / "labs" / f"{each.lab}.yaml")
         scale = each.scale or Scale(lab.envs["SCALE"])
         due = end if each.due is None else datetime.combine(each.due + timedelta(days=1), time(), zone).astimezone(UTC)
