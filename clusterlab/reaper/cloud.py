@@ -38,6 +38,8 @@ class Cloud:
 
     session: Any = field(default_factory=boto3.session.Session)
     config: Config = RETRIES
+    num_threads: int = 16
+    """How many lists are asked for at once."""
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
