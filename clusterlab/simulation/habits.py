@@ -60,7 +60,9 @@ class Habits:
         days = -self.mean_days_before_due * math.log(1 - chance.random() * limit)
         day = (due - timedelta(days=days)).replace(hour=0, minute=0, second=0)
         hour = chance.choices(range(24), EVENING)[0]
-        return min(day + timedelta(hours=hour, seconds=chance.randrange(3600)), due - timedelta(minutes=1))
+        at = day + timedelta(hours=hour, seconds=chance.randrange(3600))
+        # What would come too late today was done on the evening before.
+        return at if at < due else at - timedelta(days=1)
 
     def pace(self, chance: Random) -> float:
         """By how much a student takes longer than the lab's sidecar says."""

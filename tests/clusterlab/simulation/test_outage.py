@@ -13,7 +13,7 @@ from tests.clusterlab.simulation.conftest import Begin, needs_sky
 
 pytestmark = needs_sky
 
-OUTAGE = timedelta(minutes=90)
+OUTAGE = timedelta(hours=4)
 """Of the semester; the server is down for as long as that takes to simulate."""
 
 
@@ -31,7 +31,7 @@ def test_a_ledger_that_is_gone_lets_nobody_launch_and_loses_nothing(
 ) -> None:
     url = postgresql_server.new_schema("semester")
     semester = begin((16, 2, 1), url=url, mean_days_before_due=0.2, p_runaway=0.1)
-    # The evening before the first lab is due, when nearly all begin it.
+    # The evening before the first lab is due at ten in the morning, when most begin it.
     due = semester.course.exercises[0].due - semester.course.start
     semester.env.process(_stop(semester, postgresql_server, due - timedelta(hours=18)))
     result = semester.run()

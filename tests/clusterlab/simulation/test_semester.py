@@ -101,7 +101,7 @@ BROKEN: dict[str, tuple[Spoil, Invariant, dict[str, Any]]] = {
     "never sweeps": (never_sweeps, Invariant.LEASE, {"p_runaway": 0.5}),
     "stops and never ends": (stops_and_never_ends, Invariant.GRACE, {"p_runaway": 0.5}),
     "believes the tags": (believes_the_tags, Invariant.LEASE, {"p_runaway": 0.5, "p_untagged": 1.0}),
-    "never enforces": (never_enforces, Invariant.SPENDING, {"p_runaway": 1.0, "budget": Decimal("0.5")}),
+    "never enforces": (never_enforces, Invariant.SPENDING, {"p_runaway": 1.0, "budget": Decimal("0.25")}),
     "loses an interval": (loses_an_interval, Invariant.METERED, {}),
     "cuts an interval short": (cuts_an_interval_short, Invariant.METERED, {}),
     "settles for less": (settles_for_less, Invariant.SUMS, {}),
