@@ -63,7 +63,7 @@ class Stack:
         self.kept = [each for each in self.machines if each in set(keep)]
         ended = [each for each in self.machines if each not in self.kept]
         if ended:
-            self.account.ec2().terminate_instances(InstanceIds=ended)
+            self.account.cloud.client("ec2", HERE).terminate_instances(InstanceIds=ended)
         self.machines = list(self.kept)
         return [Retained(id=each, name=each, why=f"kept as {each}") for each in self.kept]
 
