@@ -17,10 +17,11 @@ def record(journal: Journal, interval: Interval) -> Entry:
     """
     key = interval_key(interval)
     owner = Owner(**{name: getattr(interval, name) for name in OWNERS})
-    known = journal.of_interval(key)
+    rows = journal.of_interval(key)
+    known = [each for each in rows if each.kind is Kind.INTERVAL]
     if known and check_continues(known[-1], interval):
         return known[-1]
-    account = journal.account(owner.run) if owner.run else Account(entries=tuple(known))
+    account = journal.account(owner.run) if owner.run else Account(entries=tuple(rows))
     check_owner(account, owner)
     if account.state is Kind.RESERVE:
         journal.append(Kind.COMMIT, owner)

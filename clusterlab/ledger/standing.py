@@ -31,7 +31,11 @@ _DIGEST = select(ENTRIES.c.digest).where(ENTRIES.c.seq == bindparam("seq"))
 # In the order of bytes, so that all of a resource lie between its name and a blank, and its name and the letter after.
 _OF_RESOURCE = (
     select(ENTRIES.c.detail)
-    .where(ENTRIES.c.interval >= bindparam("first"), ENTRIES.c.interval < bindparam("beyond"))
+    .where(
+        ENTRIES.c.interval >= bindparam("first"),
+        ENTRIES.c.interval < bindparam("beyond"),
+        ENTRIES.c.kind == Kind.INTERVAL,
+    )
     .order_by(ENTRIES.c.seq)
 )
 

@@ -15,6 +15,7 @@ from sqlalchemy import event
 from clusterlab.cost.interval import Source
 from clusterlab.errors import ClusterlabError, InputError
 from clusterlab.ledger.budget import BudgetError
+from clusterlab.ledger.closing import conclude
 from clusterlab.ledger.ledger import Ledger
 from tests.clusterlab.ledger.conftest import NOON, Clock, asked, held, use
 
@@ -74,6 +75,20 @@ def test_a_resource_that_went_on_is_told_without_being_asked_for(ledger: Ledger)
     assert ledger.latest(Source.EC2, ["i-2", "i-3"]) == {"i-1": use(None), "i-2": use(2, resource_id="i-2")}
     ledger.record(use(3))
     assert ledger.latest(Source.EC2, []) == {}
+
+
+def test_what_was_corrected_of_what_is_nobodys_is_no_use(url: str, clock: Clock) -> None:
+    ledger = Ledger.open(url, begin=True, clock=clock)
+    ledger.record(use(None, run=None))
+    clock.now += timedelta(hours=3)
+    ledger.accrue()
+    ledger.record(use(1, run=None))
+    conclude(ledger, "llm-2026")
+    ledger.close()
+    again = Ledger.open(url, clock=clock)
+    assert again.latest(Source.EC2, ["i-1"]) == {"i-1": use(1, run=None)}
+    assert held(again) == Decimal(1)
+    again.close()
 
 
 def test_one_use_that_is_refused_holds_up_no_other(ledger: Ledger) -> None:
