@@ -99,8 +99,10 @@ def _measure(numbers: Sequence[int], scene: Scene, _labs: Sequence[Lab], _reques
         launched = len(account.launched()) - before
         if launched != number:
             raise RuntimeError(f"{launched} machines were launched for {number} clusters")
-        with scene.steps.step(f"sky down of {number}"):
-            scene.sky.run("down", "-y", "--all")
+        # What is there at the end goes with the stage.
+        if len(found) < len(numbers):
+            with scene.steps.step(f"sky down of {number}"):
+                scene.sky.run("down", "-y", "--all")
 
 
 def _warm(scene: Scene, number: int, at_once: int) -> dict[str, Any]:
