@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, insert, inspect, select
 
-from clusterlab.cost.interval import OWNERS, Interval
+from clusterlab.cost.interval import Interval
 from clusterlab.cost.money import CURRENCY, checked_usd
 from clusterlab.errors import ClusterlabError, InputError, Problem
 from clusterlab.ledger import schema
-from clusterlab.ledger.account import Account, interval_key, used
+from clusterlab.ledger.account import Account, used
 from clusterlab.ledger.budget import Budget, Scope
 from clusterlab.ledger.chain import Fault, first_fault
 from clusterlab.ledger.database import Database
 from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, instant, to_micro_usd
 from clusterlab.ledger.journal import Journal, last_entry, newest, no_ledger
-from clusterlab.ledger.reservation import Reservation, check_covered
+from clusterlab.ledger.recording import record
+from clusterlab.ledger.reservation import Reservation, check_covered, check_open
 from clusterlab.ledger.spending import Spending, accrue, spendings
 from clusterlab.ledger.statement import Statement, Use, all_intervals, budgets, statement, unsettled, uses
 from clusterlab.tags import LABEL, LABEL_RULE
@@ -72,7 +73,7 @@ class Ledger:
         if not LABEL.fullmatch(name):
             raise InputError(Problem(path="budget", key=scope, message=f"{name!r} is not a label; {LABEL_RULE}"))
         checked_usd(usd, path="budget", key="usd")
-        with self._journal() as journal:
+        with self.journal() as journal:
             owner = Owner(**{scope.value: name})
             journal.append(Kind.CAP, owner, detail={"usd": f"{usd:f}"})
             [budget] = journal.budgets_of(owner)
@@ -82,10 +83,11 @@ class Ledger:
         """Hold what a launch may cost; the same run again is the same reservation.
 
         Raises:
-            BudgetError: it does not fit under every cap of its student, team and course, or none of them has one.
+            BudgetError: it does not fit under every cap of its student, team and course, none has one, or it is over.
             InputError: it would expire at once, or the run is another's or asks for more than it did.
         """
-        with self._journal() as journal:
+        with self.journal() as journal:
+            check_open(journal.budgets_of(asked.owner))
             account = journal.account(asked.run)
             held = account.reservation
             if held is not None and account.state in HELD:
@@ -105,7 +107,7 @@ class Ledger:
         Raises:
             InputError: it has no reservation that holds.
         """
-        with self._journal() as journal:
+        with self.journal() as journal:
             account = journal.account(run)
             held = account.reservation
             if held is None or account.state not in HELD:
@@ -118,7 +120,7 @@ class Ledger:
         Raises:
             InputError: it never reserved, or it is launched.
         """
-        with self._journal() as journal:
+        with self.journal() as journal:
             account = journal.account(run)
             held = account.reservation
             if held is None or account.state in (Kind.COMMIT, Kind.SETTLE):
@@ -135,22 +137,12 @@ class Ledger:
         Raises:
             InputError: the interval is on record with another owner, shape, price or end.
         """
-        key = interval_key(interval)
-        owner = Owner(**{name: getattr(interval, name) for name in OWNERS})
-        with self._journal() as journal:
-            known = journal.of_interval(key)
-            if known and _check_continues(known[-1], interval):
-                return known[-1]
-            account = journal.account(owner.run) if owner.run else Account(entries=tuple(known))
-            _check_owner(account, owner)
-            if account.state is Kind.RESERVE:
-                journal.append(Kind.COMMIT, owner)
-            micro_usd = account.overrun_micro_usd(interval, journal.at)
-            return journal.append(Kind.INTERVAL, owner, micro_usd=micro_usd, interval=key, detail=interval.as_json())
+        with self.journal() as journal:
+            return record(journal, interval)
 
     def accrue(self) -> list[Entry]:
         """Hold what is in use now beyond what its run holds, so that the next launch sees it before the use ends."""
-        with self._journal() as journal:
+        with self.journal() as journal:
             return accrue(journal)
 
     def settle(self, run: str) -> Entry:
@@ -159,7 +151,7 @@ class Ledger:
         Raises:
             InputError: no use of it is on record, some goes on, or a price of it is not known.
         """
-        with self._journal() as journal:
+        with self.journal() as journal:
             account = journal.account(run)
             micro_usd = to_micro_usd(_final(run, account)) - account.held_micro_usd
             if account.state is Kind.SETTLE and not micro_usd:
@@ -175,7 +167,7 @@ class Ledger:
         if not why.strip():
             raise InputError(Problem(path="correction", key="why", message="empty; allowed: the reason"))
         checked_usd(abs(usd), path="correction", key="usd")
-        with self._journal() as journal:
+        with self.journal() as journal:
             account = journal.account(run)
             micro_usd = to_micro_usd(usd)
             if not account.entries or account.held_micro_usd + micro_usd < 0:
@@ -232,7 +224,8 @@ class Ledger:
         return self.clock() if self.clock else self.database.now(connection)
 
     @contextmanager
-    def _journal(self) -> Iterator[Journal]:
+    def journal(self) -> Iterator[Journal]:
+        """A transaction that adds rows, one after another of those of others."""
         with self.database.writing() as connection:
             yield Journal.begin(connection, self.now(connection))
 
@@ -262,25 +255,6 @@ def _check_same(held: Entry, asked: Reservation) -> None:
     if held.owner != asked.owner or asked.usd > held.usd:
         message = f"reserved {held.usd:.2f} USD for {held.student}, {held.lab}; allowed: a run of its own"
         raise _wrong(asked.run, message)
-
-
-def _check_owner(account: Account, owner: Owner) -> None:
-    """Refuse use of a run by somebody else."""
-    first = account.entries[0].owner if account.entries else owner
-    if first != owner:
-        raise _wrong(owner.run or "", f"is of {first.student}, {first.lab}, not of {owner.student}, {owner.lab}")
-
-
-def _check_continues(known: Entry, interval: Interval) -> bool:
-    """Whether an interval is on record as it is; else it may but end one that goes on."""
-    before = Interval.from_json(json.loads(known.detail))
-    if before == interval or (interval.end is None and replace(before, end=None) == interval):
-        return True
-    if before.end is not None or replace(interval, end=None) != before:
-        changed = [name for name in Interval.__dataclass_fields__ if getattr(before, name) != getattr(interval, name)]
-        message = f"on record with another {', '.join(changed)}; allowed: its end, once, or a correction of its run"
-        raise InputError(Problem(path=f"interval of {interval.resource_id}", message=message))
-    return False
 
 
 def _final(run: str, account: Account) -> Decimal:
