@@ -36,6 +36,8 @@ class Kind(StrEnum):
     EXPIRE = "expire"
     """Nobody committed the reservation in time; it is free."""
     CORRECT = "correct"
+    CLOSE = "close"
+    """The course is over: it may hold nothing more, until somebody gives it a cap again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

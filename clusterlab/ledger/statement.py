@@ -123,7 +123,7 @@ def _uses(
         func.sum(reserved).label("reserved"),
         func.sum(ENTRIES.c.micro_usd).label("held"),
     )
-    sums = sums.where(ENTRIES.c.kind.not_in([Kind.OPEN, Kind.CAP])).group_by(*columns)
+    sums = sums.where(ENTRIES.c.kind.not_in([Kind.OPEN, Kind.CAP, Kind.CLOSE])).group_by(*columns)
     if course is not None:
         sums = sums.where(or_(ENTRIES.c.course == course, ENTRIES.c.course.is_(None)))
     by_owner: dict[tuple[str | None, str | None], list[Interval]] = {}

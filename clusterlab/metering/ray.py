@@ -58,9 +58,9 @@ def ask(address: str, token: str | None) -> RayState:
         UnreachableError: it does not answer, refuses the token, or lists more than `MOST` of something.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    submitted = _get(address, "/api/jobs/", headers)
-    listed = {kind: _listed(address, kind, headers) for kind in ("nodes", "actors", "tasks", "placement_groups")}
-    return state(submitted, **listed)
+    submitted = get(address, "/api/jobs/", headers)
+    found = {kind: listed(address, kind, headers) for kind in ("nodes", "actors", "tasks", "placement_groups")}
+    return state(submitted, **found)
 
 
 def state(
@@ -118,9 +118,14 @@ def _sum(resources: Iterable[Mapping[str, float]], name: str) -> Decimal:
     return sum((Decimal(str(each.get(name, 0))) for each in resources), Decimal(0))
 
 
-def _listed(address: str, kind: str, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
+def listed(address: str, kind: str, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """All that the State API lists of a kind.
+
+    Raises:
+        UnreachableError: it does not answer, or leaves some out.
+    """
     path = f"/api/v0/{kind}?detail=1&limit={MOST}"
-    answer = _get(address, path, headers)
+    answer = get(address, path, headers)
     found = answer["data"]["result"]
     if not answer["result"] or found["total"] > len(found["result"]):
         raise UnreachableError(f"{address}{path}: lists {len(found['result'])} of {found['total']}: {answer['msg']}")
@@ -128,7 +133,12 @@ def _listed(address: str, kind: str, headers: Mapping[str, str]) -> list[Mapping
     return result
 
 
-def _get(address: str, path: str, headers: Mapping[str, str]) -> Any:
+def get(address: str, path: str, headers: Mapping[str, str]) -> Any:
+    """What a dashboard answers, read as JSON.
+
+    Raises:
+        UnreachableError: it does not answer, or with another status.
+    """
     url = urlsplit(address)
     connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=SECONDS)
     try:

@@ -20,7 +20,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 HOME = "us-east-1"
 """Where nothing else is configured; every account has it."""
-RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 8}, connect_timeout=10, read_timeout=60)
+# The other modes have a quota of tries for all calls together, which runs out where every call is throttled.
+RETRIES = Config(retries={"mode": "legacy", "total_max_attempts": 8}, connect_timeout=10, read_timeout=60)
 MAX_SKEW = timedelta(minutes=5)
 """AWS takes no request whose time is further off."""
 ERRORS = (ClientError, BotoCoreError)
@@ -39,6 +40,7 @@ class Cloud:
     """An account, by the credentials that boto3 finds."""
 
     session: Any = field(default_factory=boto3.session.Session)
+    config: Config = RETRIES
     num_threads: int = 16
     """How much is asked at once."""
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
@@ -53,7 +55,7 @@ class Cloud:
         """The client of a service in a region; made once, and one at a time: boto3's session is for one thread."""
         with self._lock:
             if (service, region) not in self._clients:
-                made = self.session.client(service, region_name=region, config=RETRIES)
+                made = self.session.client(service, region_name=region, config=self.config)
                 self._clients[service, region] = made
             return self._clients[service, region]
 
@@ -72,18 +74,27 @@ class Cloud:
             UnreachableError: it does not answer.
             ClusterlabError: its clock is not ours, and leases are nothing without a clock.
         """
-        try:
-            answer = self.client("sts", self.home).get_caller_identity()
-        except ERRORS as error:
-            raise _no_entry(error) from error
-        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        theirs = parsedate_to_datetime(date).astimezone(UTC) if date else now
+        account, theirs = self.account_at(now)
         if abs(theirs - now) > MAX_SKEW:
             raise ClusterlabError(
                 f"clock: {now:%Y-%m-%d %H:%M:%S} UTC here, {theirs:%Y-%m-%d %H:%M:%S} in the cloud; "
                 f"allowed: {MAX_SKEW // timedelta(minutes=1)} minutes apart; nothing was touched"
             )
-        return str(answer["Account"])
+        return account
+
+    def account_at(self, now: datetime) -> tuple[str, datetime]:
+        """The number of the account, and the time by the cloud's own clock.
+
+        Raises:
+            InputError: there are no credentials, or the cloud does not take them.
+            UnreachableError: it does not answer.
+        """
+        try:
+            answer = self.client("sts", self.home).get_caller_identity()
+        except ERRORS as error:
+            raise _no_entry(error) from error
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        return str(answer["Account"]), parsedate_to_datetime(date).astimezone(UTC) if date else now
 
     def regions(self, wanted: Sequence[str] = ()) -> tuple[str, ...]:
         """The regions that the account can use, or those of them that are wanted.

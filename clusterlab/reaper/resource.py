@@ -49,6 +49,7 @@ class Resource:
     """Ids of the volumes that end with a machine."""
     zone: str = ""
     public_ip: str = ""
+    private_ip: str = ""
     spot: bool = False
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +11,7 @@ from clusterlab.errors import ClusterlabError, InputError, UnreachableError
 from clusterlab.gate import hold
 from clusterlab.lease import granted_lease
 from clusterlab.ledger.ledger import Ledger
+from clusterlab.submission.arbitration import Verdict
 from clusterlab.submission.jobs_api import JobsApi
 from clusterlab.submission.look import Look
 from clusterlab.submission.queue import EXPIRY, Queue, Round
@@ -18,6 +19,10 @@ from clusterlab.submission.ticket import LIVE, State, Ticket
 from clusterlab.tags import Tags
 
 POLL_SECONDS = 0.5
+MOST_SECONDS = 5.0
+"""Between two polls; the further back, the longer, so that many who wait are no load."""
+NEAR = 4
+"""Up to which place it keeps its connection to the ledger between two polls: a server has but a hundred."""
 BEAT_SECONDS = 10.0
 
 
@@ -31,8 +36,10 @@ class Turn:
     say: Callable[[str], None]
     patience_seconds: float = float(EXPIRY.seconds)
     """How long Ray or the ledger may be silent while it waits."""
+    _reserve: Callable[[], None] = lambda: None
     _look: Look | None = None
     """What was seen of Ray just before it joined."""
+    _place: int = 1
     _said: str = ""
     _silent_since: float | None = None
     """Since when one of them does not answer; None where both do."""
@@ -46,20 +53,25 @@ class Turn:
             UnreachableError: the ledger does not answer.
         """
         ledger = self.queue.ledger
-        with ledger.database.reading() as connection:
-            now = ledger.now(connection)
-        hold(ledger, tags, usd, now + granted_lease())
+
+        def reserve() -> None:
+            with ledger.database.reading() as connection:
+                now = ledger.now(connection)
+            hold(ledger, tags, usd, now + granted_lease())
+
+        reserve()
         try:
             self.ticket = self.queue.join(self.ticket)
         except BaseException:
             release(ledger, self.ticket.id)
             raise
-        self._look = look
+        self._reserve, self._look = reserve, look
 
     def wait(self) -> None:
         """Return when it is its turn; where that does not come, the ticket is given back.
 
         Raises:
+            BudgetError: what it reserved had expired meanwhile, and is not covered any more.
             UnreachableError: Ray or the ledger was silent for too long.
             KeyboardInterrupt: whoever asked does not want it any more.
         """
@@ -67,9 +79,13 @@ class Turn:
         try:
             if self._look is not None:
                 with suppress(UnreachableError):
-                    self._tell_place(self.queue.arbitrate(self._look))
+                    self._take_up(self.queue.arbitrate(self._look))
             while not self._granted():
-                self.api.sleep(POLL_SECONDS)
+                if self._place > NEAR:
+                    self.queue.ledger.close()
+                self.api.sleep(min(POLL_SECONDS * self._place, MOST_SECONDS))
+            # It may have waited for longer than a reservation holds.
+            self._reserve()
         except BaseException as error:
             withdrawn = self.give_back()
             if isinstance(error, KeyboardInterrupt) and withdrawn:
@@ -113,6 +129,7 @@ class Turn:
         if self.api.clock() - self._beaten > BEAT_SECONDS:
             self.ticket = self.queue.beat(self.ticket.id)
             self._beaten = self.api.clock()
+            self._tell_place(self.queue.standing()[1])
         else:
             self.ticket = self.queue.ticket(self.ticket.id)
         if self.ticket.state is State.EXPIRED:
@@ -121,16 +138,20 @@ class Turn:
             raise ClusterlabError(f"{self.ticket.id}: was withdrawn by somebody else")
         # While one does not answer, nothing but a whole round says that both do again.
         if self.ticket.state is State.WAITING and (self.queue.claim_look() or self._silent_since is not None):
-            self._tell_place(self.queue.arbitrate(self.api.look()))
+            self._take_up(self.queue.arbitrate(self.api.look()))
             self.ticket = self.queue.ticket(self.ticket.id)
         return self.ticket.state is not State.WAITING
 
-    def _tell_place(self, found: Round) -> None:
+    def _take_up(self, found: Round) -> None:
         for ticket in found.expired:
             release(self.queue.ledger, ticket.id)
-        waiting = [each for each in found.verdicts if not each.starts]
+        self._tell_place(found.verdicts)
+
+    def _tell_place(self, verdicts: Iterable[Verdict]) -> None:
+        waiting = [each for each in verdicts if not each.starts]
         for number, each in enumerate(waiting, start=1):
             if each.ticket.id == self.ticket.id:
+                self._place = number
                 self._tell(f"waits as number {number} of {len(waiting)}: {each.why}")
 
     def _tell(self, line: str) -> None:

@@ -57,7 +57,7 @@ def warm(
     cluster, console = Cluster.load(path), terminal(stderr=json)
     if follow:
         _follow(cluster, root, console, students=student or (), lab=lab, at_once=at_once)
-    done = _once(cluster, root, console, now=now, students=student or (), lab=lab, at_once=at_once)
+    done = warm_once(cluster, root, console, now=now, students=student or (), lab=lab, at_once=at_once)
     if json:
         print_json({"course": cluster.course, **done.as_json()})
     else:
@@ -66,7 +66,7 @@ def warm(
         raise typer.Exit(ClusterlabError.exit_code)
 
 
-def _once(
+def warm_once(
     cluster: Cluster,
     root: Path,
     console: Console,
@@ -76,6 +76,11 @@ def _once(
     at_once: int,
     now: bool = False,
 ) -> Warmed:
+    """Look once, and do what is due; what each option says is in `warm`.
+
+    Raises:
+        ClusterlabError: another process is at it, or SkyPilot's server does not answer.
+    """
     from datetime import UTC, datetime
 
     from clusterlab.course.fleet.crew import Crew
@@ -105,7 +110,7 @@ def _follow(
     while True:
         began = time.monotonic()
         try:
-            done = _once(cluster, root, console, students=students, lab=lab, at_once=at_once)
+            done = warm_once(cluster, root, console, students=students, lab=lab, at_once=at_once)
         except ClusterlabError as error:
             news = str(error)
         else:

@@ -18,9 +18,10 @@ from clusterlab.course import skypilot_file
 from clusterlab.course.config import skypilot_config
 from clusterlab.course.students import keys
 from clusterlab.course.students.caps import listed, set_caps
+from clusterlab.course.students.clusters import Bring, bring_clusters, write_ray_token
 from clusterlab.course.students.everybody import for_everybody
 from clusterlab.course.students.facts import facts_of
-from clusterlab.course.students.identity import write_identity
+from clusterlab.course.students.identity import CLUSTER_ACCESS, write_identity
 from clusterlab.course.students.place import Place, make_folder, read
 from clusterlab.course.students.reach import ENDPOINT, Server
 from clusterlab.course.students.record import Language
@@ -55,6 +56,8 @@ class BringUp:
     """SkyPilot's configuration, which the class's is put into."""
     language: Language | None = None
     """Of the welcome sheets; None for that of the last time."""
+    clusters: Bring | None = None
+    """Brings the class's clusters up; None where they are not due."""
     sleep: Callable[[float], None] = time.sleep
 
     def run(self) -> None:
@@ -78,6 +81,10 @@ class BringUp:
             if update.outputs.get(ENDPOINT) and self.cloud is not None:
                 with steps.step("tokens") as step:
                     self._tokens(steps, update.outputs, self.cloud, step)
+            # A cluster of Kubernetes has nodes when somebody wants them.
+            if CLUSTER_ACCESS not in update.outputs:
+                with steps.step("clusters") as step:
+                    bring_clusters(self.clusters, self.cluster, step)
 
     def _configure(self, outputs: Mapping[str, Any], step: Step) -> None:
         changed = skypilot_file.write(self.config, skypilot_config(outputs), force=False)
@@ -106,6 +113,7 @@ class BringUp:
         make_folder(folder)
         made = ["key"] if keys.make_key(folder, f"{student}@{course}") else []
         made += write_identity(folder, student, course, outputs)
+        made += [] if CLUSTER_ACCESS in outputs else write_ray_token(folder, self.cluster, self.root)
         facts = facts_of(self.cluster, student, outputs, self.root)
         return made + write_welcome(folder, facts, language)
 

@@ -146,8 +146,11 @@ def _submit(facts: Facts) -> list[str]:
     forward = f"port-forward service/{facts.course}-head-svc {port}:{port}"
     by_kubernetes = f"kubectl --kubeconfig {here}/kubeconfig --namespace class {forward} &"
     by_ssh = f"clusterlab tunnel {facts.course} --port {port} --to 31265 &"
+    on_kubernetes = facts.access is Access.KUBERNETES
+    # KubeRay makes that one itself.
+    token = "RAY_AUTH_TOKEN=..." if on_kubernetes else f"RAY_AUTH_TOKEN_PATH={here}/ray.token"
     return [
-        by_kubernetes if facts.access is Access.KUBERNETES else by_ssh,
-        f"export RAY_ADDRESS=http://127.0.0.1:{port} RAY_AUTH_TOKEN=... CLUSTERLAB_LEDGER=...",
+        by_kubernetes if on_kubernetes else by_ssh,
+        f"export RAY_ADDRESS=http://127.0.0.1:{port} {token} CLUSTERLAB_LEDGER=...",
         f"clusterlab submit {facts.first_lab} --as {facts.student}",
     ]

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from clusterlab.cli import app
 from clusterlab.course import command
+from clusterlab.course.ending import command as ending
 from clusterlab.errors import EXIT_INTERRUPTED
 from clusterlab.reaper.cloud import Cloud
 from tests.infra.automation.conftest import COURSE, HERE, ROOT, TAGS, THERE, Engine, machine, network
@@ -31,6 +32,10 @@ GPUS = [machine(f"gpu-{number}") for number in range(7)]
 @pytest.fixture(autouse=True)
 def _reach(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "_cloud", lambda: cloud)
+    monkeypatch.setattr(ending, "sleep", lambda _: None)
+    monkeypatch.delenv("CLUSTERLAB_LEDGER", raising=False)
+    # Nobody listens there: no SkyPilot of this machine is asked.
+    monkeypatch.setenv("SKYPILOT_API_SERVER_ENDPOINT", "http://127.0.0.1:9")
 
 
 def invoke(*arguments: str | Path) -> tuple[int, str]:
@@ -38,6 +43,10 @@ def invoke(*arguments: str | Path) -> tuple[int, str]:
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.output
+
+
+def down(engine: Engine, *arguments: str) -> tuple[int, str]:
+    return invoke("down", engine.file, "--proof", engine.folder / "proof.json", *arguments)
 
 
 def alive(region: str = HERE) -> list[dict[str, Any]]:
@@ -112,7 +121,7 @@ def test_killed_update_is_found_by_tag_and_ended(engine: Engine) -> None:
     assert f"clusterlab reap --course {COURSE}" in out
     assert len(alive()) == 7
 
-    code, out = invoke("down", engine.file, "--yes")
+    code, out = down(engine, "--yes")
     assert (code, alive()) == (0, [])
     assert f"nothing of class {COURSE} is left in AWS" in out
 
@@ -136,7 +145,7 @@ def test_student_s_machine_is_in_nobody_s_way_until_the_class_ends(engine: Engin
     student = launch(**TAGS, student="ana", run="r1")
     other = launch(course="nlp-2026")
     assert invoke("up", engine.file, "--yes")[0] == 0
-    code, out = invoke("down", engine.file, "--yes")
+    code, out = down(engine, "--yes")
     assert (code, student in out) == (0, True)
     assert [each["InstanceId"] for each in alive()] == [other]
 
@@ -151,7 +160,7 @@ def test_orphan_in_another_region_is_found(engine: Engine) -> None:
 
 def test_down_without_yes_ends_nothing(engine: Engine) -> None:
     lost = launch(**TAGS)
-    code, out = invoke("down", engine.file)
+    code, out = down(engine)
     assert (code, lost in out) == (2, True)
     assert len(alive()) == 1
 
@@ -159,10 +168,11 @@ def test_down_without_yes_ends_nothing(engine: Engine) -> None:
 def test_down_exits_with_1_while_something_is_left(engine: Engine) -> None:
     lost = launch(**TAGS)
     boto3.client("ec2").modify_instance_attribute(InstanceId=lost, DisableApiTermination={"Value": True})
-    code, out = invoke("down", engine.file, "--yes")
+    code, out = down(engine, "--yes")
     assert code == 1
     assert "OperationNotPermitted" in out
-    assert lost in out.splitlines()[-2] + out.splitlines()[-3]
+    assert f"left  {HERE}  instance {lost}" in out
+    assert f"class {COURSE} is not ended: 2 left, 0 steps failed; proof" in out
 
 
 def test_pending_operation_is_told_and_repaired(engine: Engine) -> None:

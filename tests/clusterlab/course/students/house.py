@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.console import Console
 
 from clusterlab.catalog import Catalog
 from clusterlab.cluster import Cluster
+from clusterlab.course.fleet.warm import Warmed
 from clusterlab.course.provision import Update
 from clusterlab.course.students.bring_up import BringUp
 from clusterlab.course.students.record import Language
@@ -37,6 +38,7 @@ labs:
   qlora:
 budget_usd: {{course: 2500, student: {usd}}}
 mode: {mode}
+warm_minutes: 20
 network: {{cidr: 10.60.0.0/16, zones: [a, b], ssh_from: [192.0.2.0/24]}}
 """
 KUBECONFIG = {
@@ -107,6 +109,7 @@ class House:
     changed: int = 0
     """How many resources the next update changes."""
     cloud: Any = None
+    clusters: Callable[[], Warmed] | None = None
     naps: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -150,6 +153,7 @@ class House:
             console=Console(file=out, width=200, force_terminal=terminal),
             config=self.root / ".sky.yaml",
             language=language,
+            clusters=self.clusters,
             sleep=self.naps.append,
         ).run()
         return out.getvalue()

@@ -8,15 +8,19 @@ import os
 import shutil
 import stat
 import subprocess
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import yaml
 
+from clusterlab.course.fleet.errand import Deed, Errand, Phase
+from clusterlab.course.fleet.warm import Warmed, warm
 from clusterlab.course.students.record import Language
 from clusterlab.errors import ClusterlabError, InputError, MissingError, StorageError
 from clusterlab.ledger.ledger import Ledger
+from tests.clusterlab.course.fleet.server import Server
 from tests.clusterlab.course.students.fake_skypilot import FakeSkyPilot
 from tests.clusterlab.course.students.house import House, Papers, role, shared, tree
 
@@ -29,7 +33,7 @@ def test_each_student_gets_a_folder_of_his_own(house: House) -> None:
     house.changed = 3
     told = lines(house.bring_up())
     assert told[0] == "stack: 3 changed"
-    assert told[-1] == "students: 3 new: ana, ben, cleo"
+    assert "students: 3 new: ana, ben, cleo" in told
     found = tree(house.folder)
     assert [found[f"ana/{name}"][0] for name in ("id_ed25519", "id_ed25519.pub", "aws.ini", "welcome.md")] == [
         0o600,
@@ -54,7 +58,9 @@ def test_the_second_time_each_step_says_that_there_was_nothing_to_do(house: Hous
     before = tree(house.root)
     times = {path: path.stat().st_mtime_ns for path in house.folder.glob("*/*")}
     told = [line for line in lines(house.bring_up()) if "CLUSTERLAB_LEDGER" not in line]
-    assert told == [f"{step}: nothing to do" for step in ("stack", "skypilot", "budget", "students", "tokens")]
+    steps = ("stack", "skypilot", "budget", "students", "tokens", "clusters")
+    assert told[:-1] == [f"{step}: nothing to do" for step in steps]
+    assert told[-1].startswith("clusters: the class does not meet now")
     assert tree(house.root) == before
     assert {path: path.stat().st_mtime_ns for path in house.folder.glob("*/*")} == times
 
@@ -81,7 +87,7 @@ def test_who_comes_back_has_the_key_of_before(house: House) -> None:
     house.students = ("ana", "ben")
     told = house.bring_up()
     assert (house.folder / "ana" / "id_ed25519").read_bytes() == key
-    assert "no longer" in told.splitlines()[-1]
+    assert "cleo is no longer" in told
     assert "ana is no longer" not in told
 
 
@@ -90,7 +96,7 @@ def test_another_due_date_is_another_sheet_and_nothing_else(house: House) -> Non
     before = tree(house.folder)
     house.due = "2026-09-29"
     told = lines(house.bring_up())
-    assert told[-1] == "students: something new for ana, ben, cleo"
+    assert "students: something new for ana, ben, cleo" in told
     after = tree(house.folder)
     assert [name for name in after if after[name] != before[name]] == [
         "ana/welcome.md",
@@ -222,6 +228,33 @@ def test_folder_that_somebody_opened_is_closed_again(house: House) -> None:
     house.bring_up()
     found = tree(house.folder)
     assert [found[each][0] for each in ("ana", "ana/id_ed25519", "ana/aws.ini")] == [0o700, 0o600, 0o600]
+
+
+def test_clusters_come_up_last_where_they_are_due(house: House) -> None:
+    """Three launches on a SkyPilot of the fleet's tests, as `class up --clusters` asks for them."""
+    server = Server()
+    house.clusters = lambda: warm(house.cluster(), house.root, server.crew(), at=datetime.now(UTC), now=True)
+    told = lines(house.bring_up())
+    assert told[-1] == "clusters: llm-2026-ana, llm-2026-ben, llm-2026-cleo up"
+    assert sorted(server.there) == ["llm-2026-ana", "llm-2026-ben", "llm-2026-cleo"]
+    assert lines(house.bring_up())[-1] == "clusters: nothing to do"
+
+
+def test_cluster_that_does_not_come_is_told_when_all_else_is_done(house: House) -> None:
+    reason = "no machine is free"
+    errand = Errand(name="llm-2026-ben", deed=Deed.LAUNCH, ask=str, phase=Phase.FAILED, reason=reason, tries=6)
+    house.clusters = lambda: Warmed(why="asked for now", errands=[errand])
+    with pytest.raises(ClusterlabError, match=r"^cluster llm-2026-ben: failed: no machine is free$"):
+        house.bring_up()
+    assert json.loads((house.folder / "up.json").read_text())["under_way"] == "clusters"
+
+
+def test_on_a_cluster_that_all_share_each_has_its_token(house: House) -> None:
+    house.mode = "shared"
+    house.bring_up()
+    tokens = {(house.folder / each / "ray.token").read_text() for each in house.students}
+    assert tokens == {(house.folder / "ray.token").read_text()}
+    assert tree(house.folder)["ana/ray.token"][0] == 0o600
 
 
 def test_a_terminal_has_a_bar_and_no_line_for_each(house: House) -> None:
