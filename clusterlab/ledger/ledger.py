@@ -15,13 +15,13 @@ from clusterlab.cost.interval import Interval, Source
 from clusterlab.cost.money import CURRENCY, checked_usd
 from clusterlab.errors import ClusterlabError, InputError, Problem
 from clusterlab.ledger import schema
+from clusterlab.ledger.account import Account, used
 from clusterlab.ledger.budget import Budget, Scope
 from clusterlab.ledger.chain import Fault, first_fault
 from clusterlab.ledger.database import Database
 from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, instant, to_micro_usd
 from clusterlab.ledger.journal import Journal, last_entry, newest, no_ledger
-from clusterlab.ledger.recording import record
-from clusterlab.ledger.refusal import check_same, final, wrong
+from clusterlab.ledger.recording import record, record_or_refuse
 from clusterlab.ledger.reservation import Reservation, check_covered, check_open
 from clusterlab.ledger.spending import Spending, accrue, spendings
 from clusterlab.ledger.standing import Standing
@@ -93,7 +93,7 @@ class Ledger:
             account = journal.account(asked.run)
             held = account.reservation
             if held is not None and account.state in HELD:
-                check_same(held, asked)
+                _check_same(held, asked)
                 return held
             if asked.expires <= journal.at:
                 message = f"{instant(asked.expires)} is past; it is {instant(journal.at)}"
@@ -113,7 +113,7 @@ class Ledger:
             account = journal.account(run)
             held = account.reservation
             if held is None or account.state not in HELD:
-                raise wrong(run, f"its last step is {account.state or 'none'}; allowed: reserve")
+                raise _wrong(run, f"its last step is {account.state or 'none'}; allowed: reserve")
             return account.entries[-1] if account.state is Kind.COMMIT else journal.append(Kind.COMMIT, held.owner)
 
     def release(self, run: str) -> Entry:
@@ -126,7 +126,7 @@ class Ledger:
             account = journal.account(run)
             held = account.reservation
             if held is None or account.state in (Kind.COMMIT, Kind.SETTLE):
-                raise wrong(run, f"its last step is {account.state or 'none'}; allowed: reserve")
+                raise _wrong(run, f"its last step is {account.state or 'none'}; allowed: reserve")
             if account.state is not Kind.RESERVE:
                 return account.entries[-1]
             return journal.append(Kind.RELEASE, held.owner, micro_usd=-held.micro_usd)
@@ -145,7 +145,7 @@ class Ledger:
     def record_all(self, intervals: Iterable[Interval]) -> list[Entry | InputError]:
         """Put much use on record in one transaction; what would be refused is in its place, and holds up no other."""
         with self.journal() as journal:
-            return [_record_or_refuse(journal, each) for each in intervals]
+            return [record_or_refuse(journal, each) for each in intervals]
 
     def accrue(self) -> list[Entry]:
         """Hold what is in use now beyond what its run holds, so that the next launch sees it before the use ends."""
@@ -161,7 +161,7 @@ class Ledger:
         """
         with self.journal() as journal:
             account = journal.account(run)
-            micro_usd = to_micro_usd(final(run, account)) - account.held_micro_usd
+            micro_usd = to_micro_usd(_final(run, account)) - account.held_micro_usd
             # Use that came later and raised what is held by itself is settled by a row too, or it would never be.
             if account.entries[-1].kind is Kind.SETTLE and not micro_usd:
                 return account.entries[-1]
@@ -181,7 +181,7 @@ class Ledger:
             micro_usd = to_micro_usd(usd)
             if not account.entries or account.held_micro_usd + micro_usd < 0:
                 held = from_micro(account.held_micro_usd)
-                raise wrong(run, f"holds {held}, which {usd} would lower below 0" if account.entries else "unknown")
+                raise _wrong(run, f"holds {held}, which {usd} would lower below 0" if account.entries else "unknown")
             return journal.append(Kind.CORRECT, account.entries[-1].owner, micro_usd=micro_usd, detail={"why": why})
 
     def budgets(self) -> list[Budget]:
@@ -271,8 +271,23 @@ class Ledger:
             raise InputError(Problem(path=self.database.name, key="currency", message=message))
 
 
-def _record_or_refuse(journal: Journal, interval: Interval) -> Entry | InputError:
-    try:
-        return record(journal, interval)
-    except InputError as error:
-        return error
+def _check_same(held: Entry, asked: Reservation) -> None:
+    """Refuse a run that is another's already, or that asks for more than was reserved for it."""
+    if held.owner != asked.owner or asked.usd > held.usd:
+        message = f"reserved {held.usd:.2f} USD for {held.student}, {held.lab}; allowed: a run of its own"
+        raise _wrong(asked.run, message)
+
+
+def _final(run: str, account: Account) -> Decimal:
+    """What a run used in all, where that is known."""
+    going_on = [each.resource_id for each in account.intervals if each.end is None]
+    unknown = [each.resource_id for each in account.intervals if each.price_usd_per_hour is None]
+    if going_on or unknown or not account.intervals:
+        faults = [f"{', '.join(going_on)} goes on"] if going_on else []
+        faults += [f"the price of {', '.join(unknown)} is not known"] if unknown else []
+        raise _wrong(run, f"cannot be settled: {'; '.join(faults) or 'no use of it is on record'}")
+    return used(account.intervals, max(each.end for each in account.intervals if each.end)).usd
+
+
+def _wrong(run: str, message: str) -> InputError:
+    return InputError(Problem(path="ledger", key=f"run {run}", message=message))

@@ -18,7 +18,7 @@ from clusterlab.metering.meter import meter
 
 if TYPE_CHECKING:
     from clusterlab.catalog import Catalog
-    from clusterlab.cost.interval import Interval, Source
+    from clusterlab.cost.interval import Interval
     from clusterlab.reaper.cloud import Cloud
 
 T = TypeVar("T")
@@ -63,25 +63,6 @@ class Settled:
             "metered": self.metered.as_json(),
             "held_usd": self.held_usd,
         }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Recording:
-    """A ledger as the meter needs it, which settles no run by itself: the end of a class concludes all together."""
-
-    ledger: Ledger
-
-    def latest(self, source: Source, resources: Iterable[str]) -> dict[str, Interval]:
-        return self.ledger.latest(source, resources)
-
-    def record_all(self, intervals: Iterable[Interval]) -> Sequence[object]:
-        return self.ledger.record_all(intervals)
-
-    def unsettled(self) -> dict[str, list[Interval]]:
-        return {}
-
-    def settle(self, run: str) -> object:
-        raise NotImplementedError(run)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,7 +138,7 @@ class Books:
         seen = usage(cloud, regions, self.catalog, of_course, course=self.course, at=at)
         seen = replace(seen, sightings=tuple(each for each in seen.sightings if each.resource_id not in kept))
         observed = list(pools(seen, of_course))
-        metered = self._asked(lambda ledger: [meter(_Recording(ledger=ledger), each) for each in observed])
+        metered = self._asked(lambda ledger: [meter(ledger, each) for each in observed])
         return tuple(problem for each in metered for problem in each.problems)
 
     def _settled(self, ledger: Ledger, problems: Iterable[str]) -> Settled:

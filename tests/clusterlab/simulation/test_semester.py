@@ -92,7 +92,7 @@ def cuts_an_interval_short(patch: pytest.MonkeyPatch) -> None:
 
 
 def settles_for_less(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("clusterlab.ledger.ledger.final", lambda *_: Decimal("0.01"))
+    patch.setattr("clusterlab.ledger.ledger._final", lambda *_: Decimal("0.01"))
 
 
 BROKEN: dict[str, tuple[Spoil, Invariant, dict[str, Any]]] = {
