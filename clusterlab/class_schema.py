@@ -13,10 +13,12 @@ from clusterlab.class_budget import LONGEST_WINDOW_DAYS, WINDOW_DAYS
 from clusterlab.class_check import MAX_INSTRUCTORS
 from clusterlab.cluster import MAX_WARM_MINUTES, FileSystem, Mode
 from clusterlab.config import Scale
-from clusterlab.google_project import FORMS
+from clusterlab.google_project import FORMS, ORGANIZATION
 from clusterlab.kept import NAME
 from clusterlab.network_plan import CIDR, ZONES
 from clusterlab.roster import EMAIL
+from clusterlab.server_plan import FORMS as FORMS_OF_THE_SERVER
+from clusterlab.server_plan import INSTANCE_TYPE
 from clusterlab.tags import LABEL
 
 FILE = "class.schema.json"
@@ -188,11 +190,18 @@ def _provisioning() -> dict[str, Schema]:
         "students": "The address of the group of Google's that the students are in.",
     }
     forms = {name: {"type": "string", "pattern": _whole(FORMS[name].pattern)} for name in google}
-    gcp = _mapping({name: _said(text, forms[name]) for name, text in google.items()}, required=list(google))
+    organization: Schema = {
+        "type": ["string", "integer", "null"],
+        "pattern": _whole(ORGANIZATION.pattern),
+        "minimum": 0,
+    }
+    said = {name: _said(text, forms[name]) for name, text in google.items()}
+    said["organization"] = _said("The number of its organization, where you may set its policies.", organization)
+    gcp = _mapping(said, required=list(google))
     return {
         "server": _said(
-            "Whether the class has an API server of SkyPilot's, with the policy and the ledger.",
-            {"type": ["boolean", "null"], "default": False},
+            "Whether the class has an API server of SkyPilot's, with the policy and the ledger; or what is said of it.",
+            {"anyOf": [{"type": ["boolean", "null"]}, _mapping(_server()) | _BOTH_OR_NEITHER], "default": False},
         ),
         "file_system": _said(
             "What machines share: efs, or lustre (FSx), which is faster and costs by the GB that it could hold.",
@@ -201,6 +210,19 @@ def _provisioning() -> dict[str, Schema]:
         "network": _said("The class's addresses in each region.", _or_null(_mapping(network))),
         "gcp": _said("Where it lives in Google Cloud.", _or_null(gcp)),
     }
+
+
+_BOTH_OR_NEITHER: Schema = {"dependentRequired": {"domain": ["hosted_zone_id"], "hosted_zone_id": ["domain"]}}
+
+
+def _server() -> dict[str, Schema]:
+    said = {
+        "domain": "Its name in the DNS, with a certificate of Let's Encrypt; without it, one that it signs itself.",
+        "hosted_zone_id": "Of Route 53, where the name lies.",
+        "instance_type": f"The machine that it runs on; {INSTANCE_TYPE} without it.",
+    }
+    forms = {name: {"type": "string", "pattern": _whole(FORMS_OF_THE_SERVER[name].pattern)} for name in said}
+    return {name: _said(text, forms[name]) for name, text in said.items()}
 
 
 def _mapping(properties: dict[str, Schema], required: list[str] | None = None) -> Schema:

@@ -28,8 +28,6 @@ IMAGES = ("train", "serve")
 """What `images/` has Dockerfiles for."""
 HF_TOKEN = "hf-token"  # noqa: S105 (a name)
 REAPER_MINUTES = 15
-SERVER_INSTANCE_TYPE = "m5.large"
-"""The least of the catalog's that SkyPilot's API server, PostgreSQL and nginx go together on."""
 UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
 """Where Canonical says which AMI is its newest."""
 RAY_IMAGE = "train"
@@ -173,7 +171,7 @@ def _reaper(home: _Home, storage: Storage) -> Reaper:
 
 
 def _server(home: _Home, storage: Storage, identity: Identity) -> CourseServer:
-    course, network = home.course, home.network
+    course, network, plan = home.course, home.network, home.course.cluster.server_plan
     asked = pulumi.InvokeOptions(provider=home.opts.provider)
     args = CourseServerArgs(
         naming=course.naming,
@@ -182,7 +180,9 @@ def _server(home: _Home, storage: Storage, identity: Identity) -> CourseServer:
         vpc_id=network.vpc_id,
         subnet_id=network.public_subnet_ids[0],
         clients=tuple(map(str, course.cluster.network.https_from)),
-        instance_type=SERVER_INSTANCE_TYPE,
+        instance_type=plan.instance_type,
+        domain=plan.domain,
+        hosted_zone_id=plan.hosted_zone_id,
         image_id=aws.ssm.get_parameter_output(name=UBUNTU, opts=asked).insecure_value,
         bucket_name=storage.bucket_name,
         bucket_arn=storage.bucket_arn,

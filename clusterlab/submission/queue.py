@@ -125,7 +125,8 @@ class Queue:
             live = [_seen(each, look, now) for each in _live(connection, self.course)]
             _put_all(connection, live)
             capacity = look.capacity({each.id for each in live if each.state in HOLDING})
-            self._put_cluster(connection, gpus=f"{capacity.gpus:f}", others=f"{capacity.others:f}")
+            amounts = {"gpus": f"{capacity.gpus:f}", "others": f"{capacity.others:f}"}
+            self._put_cluster(connection, looked=instant(now), **amounts)
             verdicts = self._arbitrate(connection, live, capacity, now)
             return Round(verdicts=verdicts, expired=tuple(each for each in live if each.state is State.EXPIRED))
 
@@ -157,8 +158,7 @@ class Queue:
     def _put_cluster(self, connection: Connection, **values: str) -> None:
         row = update(CLUSTERS).where(CLUSTERS.c.course == self.course).values(**values)
         if not connection.execute(row).rowcount:
-            unknown = {"looked": instant(self.ledger.now(connection)), "gpus": "0", "others": "0"}
-            connection.execute(insert(CLUSTERS), unknown | values | {"course": self.course})
+            connection.execute(insert(CLUSTERS), {"gpus": "0", "others": "0"} | values | {"course": self.course})
 
     def _is_due(self, connection: Connection) -> bool:
         looked = connection.execute(select(CLUSTERS.c.looked).where(CLUSTERS.c.course == self.course)).scalar()

@@ -94,7 +94,8 @@ class Submission:
         self._check_possible(ticket, look)
         turn = Turn(queue=self.queue, api=self.api, ticket=ticket, say=self.say)
         offered = self.order.cluster.offered(Catalog.load())
-        turn.take(self.order.tags, high_usd(offered, gpus=ticket.gpus, hours=ticket.hours, of_gpus=look.of_gpus))
+        usd = high_usd(offered, gpus=ticket.gpus, hours=ticket.hours, of_gpus=look.of_gpus)
+        turn.take(self.order.tags, usd, look)
         return turn
 
     def _check_possible(self, ticket: Ticket, look: Look) -> None:

@@ -2,21 +2,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from unittest import mock
 
 import pytest
+from sqlalchemy import select
 
 from clusterlab.errors import ClusterlabError, InputError, UnreachableError
 from clusterlab.lab import Lab
 from clusterlab.ledger.budget import BudgetError, Scope
 from clusterlab.ledger.ledger import Ledger
+from clusterlab.ledger.schema import ENTRIES
 from clusterlab.local import LOG
 from clusterlab.run import Run, Status
 from clusterlab.submission.follow import LostJobError
@@ -30,9 +30,8 @@ from tests import postgresql
 from tests.clusterlab.ledger.conftest import held
 from tests.clusterlab.submission.conftest import NOON, ticket
 from tests.clusterlab.submission.dashboard import TOKEN, Dashboard, dashboard
-from tests.clusterlab.submission.repository import course_repository
 
-MANY_SECONDS = 600
+MANY = 1000
 
 
 @dataclass
@@ -42,8 +41,11 @@ class Time:
     seconds: float = 0
     steps: list[Callable[[], None]] = field(default_factory=list)
 
+    num_sleeps: int = 0
+
     def sleep(self, seconds: float) -> None:
-        assert self.seconds < MANY_SECONDS, "it waits for ever"
+        self.num_sleeps += 1
+        assert self.num_sleeps < MANY, "it waits for ever"
         self.seconds += seconds
         if self.steps:
             self.steps.pop(0)()
@@ -102,19 +104,6 @@ class Desk:
 
     def state(self, name: str) -> State:
         return self.queue.ticket(name).state
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    made = course_repository(tmp_path / "repository")
-    task = made / "labs" / "echo.yaml"
-    task.write_text(task.read_text().replace("run: |", "secrets:\n  HF_TOKEN: null\n\nrun: |"))
-    monkeypatch.chdir(made)
-    monkeypatch.setattr(sys, "path", [str(made), *sys.path])
-    with mock.patch.dict(sys.modules):
-        for name in [name for name in sys.modules if name.partition(".")[0] == "jobs"]:
-            del sys.modules[name]
-        yield made
 
 
 def _desk(root: Path, url: str, board: Dashboard) -> Desk:
@@ -182,6 +171,17 @@ def test_who_finds_the_cluster_full_is_told_its_place_and_starts_when_another_en
     desk.time.steps = [lambda: None, lambda: _end(desk, "first")]
     desk.submission().run()
     assert desk.said[0] == "waits as number 1 of 1: 0 of the 1 GPUs that it asks for are free"
+
+
+def test_what_it_reserved_is_reserved_again_where_it_waited_for_longer_than_that_holds(desk: Desk) -> None:
+    desk.queue.join(ticket("first", "cleo"))
+    desk.queue.arbitrate(desk.submission().api.look())
+    desk.board.on_submit = desk.finish
+    desk.time.steps = [lambda: setattr(desk.time, "seconds", 13 * 3600)]
+    _, name, _ = desk.submission().run()
+    with desk.queue.ledger.database.reading() as connection:
+        kinds = list(connection.execute(select(ENTRIES.c.kind).where(ENTRIES.c.run == name)).scalars())
+    assert kinds == ["reserve", "expire", "reserve", "release"]
 
 
 def _end(desk: Desk, name: str) -> None:
