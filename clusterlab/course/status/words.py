@@ -130,7 +130,9 @@ class Words:
 
     def gpu(self, gpu: Gpu) -> str:
         """Which of its machine, or how many of one that nobody measures."""
-        return printable(f"{gpu.count} x {gpu.model}" if gpu.index is None else f"{gpu.index} {gpu.model}").rstrip(" x")
+        if gpu.index is not None:
+            return printable(f"{gpu.index} {gpu.model}".strip())
+        return printable(f"{gpu.count} x {gpu.model}") if gpu.model else f"{gpu.count} GPU"
 
     def gpus(self, job: Job) -> str:
         """How many a job holds."""
