@@ -140,7 +140,7 @@ class Schedule:
         return log.read_text().splitlines()
 
     def points(self, deeds: list[str]) -> list[tuple[int, bool]]:
-        """Both sides of each at which a step begins or ends, a token is made, or others' files are written; one else."""
+        """Both sides of each that begins or ends a step, makes a token or writes another file; one side of others."""
         named = [n for n, deed in enumerate(deeds) if deed.startswith("ask POST") or deed.endswith((FILE, ".sky.yaml"))]
         others = self.random.sample([n for n in range(len(deeds)) if n not in named], SAMPLES)
         sides = [(number, self.random.random() < 0.5) for number in others]
