@@ -21,6 +21,7 @@ BATCH = 500
 OPENING = (Kind.RESERVE, Kind.COMMIT, Kind.INTERVAL)
 CONCLUDING = (Kind.SETTLE, Kind.RELEASE, Kind.EXPIRE)
 NEVER_USED = "the class is over, and no use of it is on record"
+ENDED_EARLIER = "the class is over, and it ended before it was last taken to go on"
 
 
 class How(StrEnum):
@@ -89,6 +90,8 @@ def conclude(ledger: Ledger, course: str) -> list[Conclusion]:
         with ledger.journal() as journal:
             concluded = [_conclude(journal, run) for run in runs[start : start + BATCH]]
         found += [each for each in concluded if each is not None]
+    with ledger.journal() as journal:
+        _correct_nobodys(journal, course)
     return found
 
 
@@ -127,6 +130,21 @@ def _conclude(journal: Journal, run: str) -> Conclusion | None:
         return None
     journal.append(Kind.SETTLE, owner, micro_usd=to_micro_usd(usd) - held)
     return Conclusion(run=run, how=How.SETTLED)
+
+
+def _correct_nobodys(journal: Journal, course: str) -> None:
+    """What belongs to no run is never settled, and held what it was taken to cost while it went on."""
+    held = select(ENTRIES.c.interval, func.sum(ENTRIES.c.micro_usd)).group_by(ENTRIES.c.interval)
+    held = held.where(ENTRIES.c.run.is_(None), ENTRIES.c.course == course, ENTRIES.c.interval.is_not(None))
+    for key, micro_usd in journal.connection.execute(held.order_by(ENTRIES.c.interval)).all():
+        account = Account(entries=tuple(journal.of_interval(key)))
+        [interval] = account.intervals
+        if interval.end is None or interval.price_usd_per_hour is None:
+            continue
+        rest = to_micro_usd(used([interval], interval.end).usd) - int(micro_usd)
+        if rest:
+            owner = account.entries[0].owner
+            journal.append(Kind.CORRECT, owner, micro_usd=rest, interval=key, detail={"why": ENDED_EARLIER})
 
 
 def _unused(journal: Journal, run: str, account: Account) -> Conclusion | None:

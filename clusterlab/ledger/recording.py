@@ -20,15 +20,24 @@ def record(journal: Journal, interval: Interval) -> Entry:
     """
     key = interval_key(interval)
     owner = Owner(**{name: getattr(interval, name) for name in OWNERS})
-    known = journal.of_interval(key)
+    rows = journal.of_interval(key)
+    known = [each for each in rows if each.kind is Kind.INTERVAL]
     if known and _check_continues(known[-1], interval):
         return known[-1]
-    account = journal.account(owner.run) if owner.run else Account(entries=tuple(known))
+    account = journal.account(owner.run) if owner.run else Account(entries=tuple(rows))
     _check_owner(account, owner)
     if account.state is Kind.RESERVE:
         journal.append(Kind.COMMIT, owner)
     micro_usd = account.overrun_micro_usd(interval, journal.at)
     return journal.append(Kind.INTERVAL, owner, micro_usd=micro_usd, interval=key, detail=interval.as_json())
+
+
+def record_or_refuse(journal: Journal, interval: Interval) -> Entry | InputError:
+    """The same, where what is refused is told and not raised."""
+    try:
+        return record(journal, interval)
+    except InputError as error:
+        return error
 
 
 def _check_owner(account: Account, owner: Owner) -> None:

@@ -11,10 +11,14 @@ from clusterlab.rehearsal.course.spot import taken_back
 from clusterlab.rehearsal.course.submissions import class_cluster, every_lab
 
 ACTS = (
-    Act(name="crash", title="`class up` is killed in the middle, and what it left is found by its tag", play=crash),
+    Act(
+        name="crash",
+        title="the class's program is killed in the middle, and what it left is found by its tag",
+        play=crash,
+    ),
     Act(
         name="up",
-        title="`class up` again: what no state knows is ended, the rest goes on",
+        title="it runs again: what no state knows is ended, and nothing is made twice",
         play=take_over,
         needs=("crash",),
     ),

@@ -73,6 +73,21 @@ def test_concluding_again_adds_no_row(ledger: Ledger) -> None:
     assert ledger.head() == head
 
 
+def test_what_is_nobody_s_holds_what_it_used(ledger: Ledger, clock: Clock) -> None:
+    """It was looked at when it had ended already, and nobody knew."""
+    nobodys = {"student": None, "team": None, "run": None, "resource_id": "i-server"}
+    clock.now = NOON + timedelta(hours=3)
+    ledger.record(use(None, **nobodys))
+    assert held(ledger, COURSE) == 3
+    ledger.record(use(2, **nobodys))
+    assert ended(ledger) == {}
+    assert held(ledger, COURSE) == 2
+    head = ledger.head()
+    ledger.record(use(2, **nobodys))
+    conclude(ledger, COURSE)
+    assert ledger.head() == head
+
+
 def test_what_expired_is_free_already_and_other_courses_stay_as_they_are(ledger: Ledger, clock: Clock) -> None:
     ledger.reserve(asked(3))
     ledger.reserve(asked(3, run="other", course="nlp-2026"))

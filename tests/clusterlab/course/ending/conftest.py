@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from sqlalchemy import select
 
 from clusterlab.catalog import Catalog
@@ -64,20 +63,9 @@ class Stack:
         self.kept = [each for each in self.machines if each in set(keep)]
         ended = [each for each in self.machines if each not in self.kept]
         if ended:
-            self._terminate(ended)
+            self.account.cloud.client("ec2", HERE).terminate_instances(InstanceIds=ended)
         self.machines = list(self.kept)
         return [Retained(id=each, name=each, why=f"kept as {each}") for each in self.kept]
-
-    def _terminate(self, machines: list[str]) -> None:
-        """As its provider does, which tries a throttled call again and again."""
-        while True:
-            try:
-                self.account.ec2().terminate_instances(InstanceIds=machines)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "RequestLimitExceeded":
-                    raise
-            else:
-                return
 
 
 @dataclass(kw_only=True)

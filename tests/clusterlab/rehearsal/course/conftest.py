@@ -17,6 +17,7 @@ from rich.console import Console
 from clusterlab.catalog import Catalog
 from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.ledger import Ledger
+from clusterlab.reaper.cloud import Cloud
 from clusterlab.rehearsal.client import SkyPilot
 from clusterlab.rehearsal.cloud import EmulatedCloud, _Gate, _quiet_handler, set_clock
 from clusterlab.rehearsal.course.clock import Clock
@@ -75,7 +76,9 @@ def cloud(clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.fixture
-def course(cloud: EmulatedCloud, clock: Clock, tmp_path: Path) -> Iterator[Course]:
+def course(cloud: EmulatedCloud, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Course]:
+    # moto's accounts have all of AWS's regions, and to look at each takes seconds.
+    monkeypatch.setattr(Cloud, "regions", lambda *_: (HERE,))
     cluster = move_class(ROOT / "clusters" / "demo.yaml", tmp_path / "class", clock.now().date())
     labs = {each.lab: copy_lab(each.lab, cluster.course, ROOT, tmp_path / "tasks") for each in cluster.labs}
     with closing(Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}", begin=True, clock=clock.now)) as ledger:
