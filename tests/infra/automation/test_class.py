@@ -102,7 +102,7 @@ def test_up_makes_it_and_config_tells_skypilot(engine: Engine, tmp_path: Path) -
     exports = {"aws_vpc_name": "v", "aws_remote_identity": "r", "aws_security_group_name": "s"}
     (engine.folder / "outputs.json").write_text(json.dumps(exports))
     code, out = invoke("up", engine.file, "--yes")
-    assert (code, f"class {COURSE} is up" in out) == (0, True)
+    assert (code, f"class {COURSE} is up" in out) == (0, True), out
     path = tmp_path / "config.yaml"
     assert invoke("config", engine.file, "--write", path)[0] == 0
     assert yaml.safe_load(path.read_text())["aws"]["vpc_name"] == "v"
