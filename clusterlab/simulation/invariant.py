@@ -24,4 +24,8 @@ class ViolationError(ClusterlabError):
 
     def __init__(self, invariant: Invariant, what: str) -> None:
         self.invariant, self.what = invariant, what
-        super().__init__(f"{invariant}: {what}")
+        # SimPy raises a process's exception again, made anew of its arguments.
+        super().__init__(invariant, what)
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.what}"
