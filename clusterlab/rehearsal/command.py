@@ -1,6 +1,7 @@
 """The verb `rehearse`.
 
 clusterlab rehearse labs/qlora.yaml
+clusterlab rehearse --class clusters/demo.yaml
 """
 
 from __future__ import annotations
@@ -16,6 +17,16 @@ from clusterlab.terminal import Json, Labs, print_json, terminal
 def rehearse(
     labs: Labs = None,
     on: Annotated[str, typer.Option(metavar="PLACE", help="The emulated `cloud`, or a `slurm` of its own.")] = "cloud",
+    course: Annotated[
+        Path | None,
+        typer.Option("--class", metavar="FILE", help="Rehearse a whole class, in fast-forward.", show_default=False),
+    ] = None,
+    act: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of a class only this act, what it needs, teardown and report; may be repeated.", show_default=False
+        ),
+    ] = None,
     fault: Annotated[
         str | None,
         typer.Option(
@@ -42,9 +53,11 @@ def rehearse(
     from clusterlab.rehearsal.stage import rehearse as play
     from clusterlab.repository import enter, load_labs
 
-    root, given = enter([*(labs or []), *([out] if out else [])])
-    paths = given[: len(labs or [])] or lab_paths(Path("labs"))
+    root, given = enter([*(labs or []), *([course] if course else []), *([out] if out else [])])
+    paths = given[: len(labs or [])] or ([] if course else lab_paths(Path("labs")))
     load_labs(path for path in paths if path != Path(SHARED))
+    if course:
+        _check_class(given[len(labs or [])], act or [])
     request = Request(
         root=str(root),
         labs=tuple(map(str, paths)),
@@ -53,12 +66,25 @@ def rehearse(
         fault=Fault.parse(fault) if fault else None,
         seed=seed,
         num_clusters=clusters,
+        course=str(given[len(labs or [])]) if course else None,
+        acts=tuple(act or ()),
         quiet=json,
     )
     code = play(request, terminal(stderr=json))
     _show_rehearsal(Path(request.out), json=json)
     if code:
         raise typer.Exit(code)
+
+
+def _check_class(path: Path, acts: list[str]) -> None:
+    """Refuse a class's file with faults, and acts that there are not, before anything is started."""
+    from clusterlab.cluster import Cluster
+    from clusterlab.rehearsal.course.act import chosen
+    from clusterlab.rehearsal.course.acts import ACTS
+    from clusterlab.rehearsal.course.roles import Roles
+
+    chosen(ACTS, acts)
+    Roles.of(Cluster.load(path, to_provision=True).students(), path=str(path))
 
 
 def _show_rehearsal(folder: Path, *, json: bool) -> None:

@@ -80,7 +80,7 @@ def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, stage: Stag
             sky.configure(CONTROLLER | configuration(exports))
             step.notes.append(", ".join(str(exports[name]) for name in TOLD))
         with steps.step("SkyPilot's API server"):
-            _wait_for(api)
+            wait_for(api)
             sky.go_first()
         bucket = str(exports["aws_bucket"])
         if request.fault in MANAGED:
@@ -90,7 +90,12 @@ def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, stage: Stag
         _play(scene, labs, request)
 
 
-def _wait_for(api: subprocess.Popen[str]) -> None:
+def wait_for(api: subprocess.Popen[str]) -> None:
+    """Wait until SkyPilot's API server is up.
+
+    Raises:
+        StepError: it did not start.
+    """
     said, _ = api.communicate()
     if api.returncode:
         raise StepError(f"`sky api start` ended with {api.returncode}:\n{said.strip()[-1000:]}")

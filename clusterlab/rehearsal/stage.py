@@ -80,6 +80,10 @@ class Request:
     seed: int = 0
     num_clusters: int = 1
     """How many are launched side by side of each lab."""
+    course: str | None = None
+    """The file of a class that is rehearsed as a whole."""
+    acts: tuple[str, ...] = ()
+    """Of that; all where none is named."""
     quiet: bool = False
     """Whether standard output is kept for what is printed at the end."""
 
@@ -97,15 +101,25 @@ class Request:
         if self.fault and (self.place != "cloud" or self.num_clusters > 1):
             message = "only on the cloud, and with one cluster; allowed there: " + ", ".join(Fault)
             problems.append(Problem(path="--fault", message=message))
+        problems += self._of_a_class()
         if problems:
             raise InputError(problems)
+
+    def _of_a_class(self) -> list[Problem]:
+        """What does not go with a class, and what goes with nothing else."""
+        others = {"LAB": self.labs, "--fault": self.fault, "--clusters": self.num_clusters > 1}
+        others["--on"] = self.place != "cloud"
+        if self.course is None:
+            wrong = ["--act"] if self.acts else []
+            return [Problem(path=name, message="only with --class") for name in wrong]
+        return [Problem(path=name, message="not with --class") for name, given in others.items() if given]
 
     @classmethod
     def load(cls, path: Path) -> Request:
         """Read back what `save` wrote."""
         values = json.loads(path.read_text())
         fault = Fault(values["fault"]) if values["fault"] else None
-        return cls(**values | {"labs": tuple(values["labs"]), "fault": fault})
+        return cls(**values | {"labs": tuple(values["labs"]), "acts": tuple(values["acts"]), "fault": fault})
 
     def save(self, path: Path) -> None:
         """Write it as JSON, for the process that plays it."""

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from clusterlab.calendar import DAYS
 from clusterlab.cost.total import Total
 from clusterlab.course.status.gpu import Gpu, State
+from clusterlab.course.status.job import QUEUE
 from clusterlab.course.status.meeting import Calendar, Meeting
 from clusterlab.course.status.need import Kind, Need
 from clusterlab.course.status.spanish import SPANISH
@@ -134,6 +135,10 @@ class Words:
     def gpus(self, job: Job) -> str:
         """How many a job holds."""
         return self("unknown") if job.gpus is None else f"{job.gpus.normalize():f}"
+
+    def where(self, job: Job) -> str:
+        """Its Ray's address or its centre, or that it is in our queue."""
+        return printable(self(job.where) if job.where == QUEUE else job.where)
 
     def low(self, gpu: Gpu) -> str:
         """How long a GPU has been low, and by how many looks that is known."""

@@ -95,7 +95,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     cli.write_text(WRAPPER.format(python=shlex.quote(sys.executable), fake=shlex.quote(str(fake))))
     cli.chmod(0o755)
     file = tmp_path / f"{COURSE}.yaml"
-    file.write_text((ROOT / "clusters" / f"{COURSE}.yaml").read_text())
+    file.write_text((ROOT / "clusters" / f"{COURSE}.yaml").read_text().replace("roster: 24", "roster: [ana, ben]"))
     found = Engine(folder=folder, file=file, root=_repository(tmp_path / "repository"))
     found.plan(network())
     found.export()

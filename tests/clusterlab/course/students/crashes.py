@@ -32,7 +32,7 @@ from tests.clusterlab.course.students.house import STUDENTS, House, Papers, pric
 
 DEEDS = ("replace", "rename", "unlink", "mkdir", "rmdir", "chmod", "fsync")
 LEDGER = "ledger.db"
-SAMPLES = 24
+SAMPLES = 20
 """Of all deeds; beside each at which a step begins or ends."""
 
 
@@ -135,9 +135,11 @@ class Schedule:
         return log.read_text().splitlines()
 
     def points(self, deeds: list[str]) -> list[tuple[int, bool]]:
-        steps = [number for number, deed in enumerate(deeds) if deed.startswith("replace") and deed.endswith(FILE)]
-        others = self.random.sample([n for n in range(len(deeds)) if n not in steps], SAMPLES)
-        return [(number, self.random.random() < 0.5) for number in sorted({*steps, *others})]
+        """Both sides of each deed at which a step begins or ends, or writes beside the folder; one side of others."""
+        named = [n for n, deed in enumerate(deeds) if deed.startswith("replace") and deed.endswith((FILE, ".sky.yaml"))]
+        others = self.random.sample([n for n in range(len(deeds)) if n not in named], SAMPLES)
+        sides = [(number, self.random.random() < 0.5) for number in others]
+        return sorted([*sides, *((number, after) for number in named for after in (False, True))])
 
     def run(self) -> int:
         deeds = self.deeds()
