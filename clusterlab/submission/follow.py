@@ -121,9 +121,10 @@ def _tail(api: JobsApi, name: str, output: Output) -> Iterator[None]:
 
 
 def _take(api: JobsApi, name: str, output: Output, ended: threading.Event) -> None:
-    while not ended.wait(POLL_SECONDS):
+    while not ended.is_set():
         at = 0
         with suppress(UnreachableError), api.stream(name) as stream:
             while not ended.is_set() and (block := stream.read1(BLOCK)):
                 output.take(block, at=at)
                 at += len(block)
+        ended.wait(POLL_SECONDS)

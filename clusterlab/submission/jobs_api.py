@@ -20,6 +20,8 @@ from clusterlab.submission.look import Look
 
 TRY_SECONDS = 1.0
 """Between two tries of what a cluster did not answer."""
+STREAM_SECONDS = 0.3
+"""Between two looks of a node at what a job printed."""
 NO_AGENT = "No available agent to submit job"
 """What a dashboard says until a node's agent has come to it, on a busy machine long after the dashboard answers."""
 AGENT_SECONDS = 90
@@ -39,6 +41,8 @@ class Job:
     message: str
     exit_code: int | None
     """Of its entrypoint; None until it has ended, or where it never ran."""
+    node: str | None
+    """The id of the node on which its entrypoint runs; None until it does."""
 
     @property
     def over(self) -> bool:
@@ -116,7 +120,12 @@ class JobsApi:
         if answer is None:
             return None
         found = json.loads(answer)
-        return Job(status=found["status"], message=found["message"] or "", exit_code=found["driver_exit_code"])
+        return Job(
+            status=found["status"],
+            message=found["message"] or "",
+            exit_code=found["driver_exit_code"],
+            node=found["driver_node_id"],
+        )
 
     def logs(self, name: str) -> str:
         """All that a job printed."""
@@ -129,7 +138,11 @@ class JobsApi:
         Raises:
             UnreachableError: it printed nothing yet, or the cluster does not answer.
         """
-        with self._answer("GET", f"/api/v0/logs/stream?submission_id={name}&lines=-1&interval=0.3") as answer:
+        job = self.job(name)
+        if job is None or job.node is None:
+            raise UnreachableError(f"{self.address}: {name}: no output yet")
+        where = f"node_id={job.node}&filename=job-driver-{name}.log&lines=-1&interval={STREAM_SECONDS}"
+        with self._answer("GET", f"/api/v0/logs/stream?{where}") as answer:
             if answer.status != http.client.OK:
                 raise UnreachableError(f"{self.address}: {name}: no output yet")
             yield answer

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 TOKEN = "0123456789abcdef"
 
@@ -36,13 +37,15 @@ class Dashboard:
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         """Status and document."""
-        path = path.partition("?")[0]
+        path, _, query = path.partition("?")
         if path.startswith("/api/packages/"):
             return self._package(method, path.rpartition("/")[2], body)
         if path.startswith("/api/v0/"):
             kind = path.rpartition("/")[2]
+            if kind == "stream":
+                return self._stream(dict(parse_qsl(query)))
             nodes = [{"state": "ALIVE", "resources_total": {"GPU": self.gpus, "CPU": 4}}] if kind == "nodes" else []
-            return (404, {}) if kind == "stream" else (200, _listed(nodes))
+            return 200, _listed(nodes)
         if (method, path) == ("POST", "/api/jobs/"):
             return self._submit(json.loads(body))
         if path == "/api/jobs/":
@@ -56,6 +59,14 @@ class Dashboard:
             return 200, {"logs": self.jobs[name]["logs"]}
         return 200, self.jobs.get(name, {})
 
+    def _stream(self, query: dict[str, str]) -> tuple[int, Any]:
+        """As Ray's: it wants to know the node, and goes on from the first line."""
+        asked = query.get("node_id"), query.get("lines"), float(query.get("interval", 0)) > 0
+        if asked != ("n1", "-1", True):
+            return 500, {}
+        name = query["filename"].removeprefix("job-driver-").removesuffix(".log")
+        return 200, self.jobs[name]["logs"].encode()
+
     def _package(self, method: str, name: str, body: bytes) -> tuple[int, Any]:
         if method == "PUT":
             self.packages[name] = body
@@ -65,6 +76,7 @@ class Dashboard:
     def _submit(self, job: dict[str, Any]) -> tuple[int, Any]:
         name = job["submission_id"]
         usual = {"status": "RUNNING", "message": "", "driver_exit_code": None, "job_id": None, "end_time": None}
+        usual["driver_node_id"] = "n1"
         self.jobs[name] = usual | {"logs": ""} | job
         self.on_submit(name)
         return 200, {"submission_id": name}
@@ -89,7 +101,7 @@ def dashboard() -> Iterator[Dashboard]:
         do_POST = do_PUT = do_GET  # noqa: N815 (the server's names)
 
         def _send(self, status: int, document: Any) -> None:
-            content = json.dumps(document).encode()
+            content = document if isinstance(document, bytes) else json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

@@ -30,6 +30,7 @@ from tests import postgresql
 from tests.clusterlab.ledger.conftest import held
 from tests.clusterlab.submission.conftest import NOON, ticket
 from tests.clusterlab.submission.dashboard import TOKEN, Dashboard, dashboard
+from tests.repository import wait_until
 
 MANY = 1000
 
@@ -141,6 +142,17 @@ def test_a_submission_is_followed_and_its_run_is_here_as_if_it_had_run_here(desk
     assert "--steps=3" in job["entrypoint"]
     assert desk.state(name) is State.ENDED
     assert held(desk.queue.ledger) == 0
+
+
+def test_what_a_job_prints_is_shown_while_it_runs(desk: Desk) -> None:
+    def seen() -> None:
+        wait_until(lambda: desk.shown == ["hello 1\n"])
+        desk.finish(next(iter(desk.board.jobs)))
+
+    desk.board.on_submit = lambda name: desk.board.jobs[name].update(logs="hello 1\n")
+    desk.time.steps = [seen]
+    desk.submission().run()
+    assert desk.shown == ["hello 1\n"]
 
 
 def test_a_secret_goes_to_the_job_and_nowhere_else(desk: Desk) -> None:
