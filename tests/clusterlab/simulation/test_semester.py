@@ -20,24 +20,6 @@ from tests.clusterlab.simulation.conftest import Begin, needs_sky
 pytestmark = needs_sky
 
 
-def test_a_semester_keeps_every_invariant(begin: Begin) -> None:
-    result = begin((40, 6, 3), minutes=60).run()
-    assert result.violation is None
-    assert result.counts.launches > 240
-    assert {"resources.autostop", "resources.ports", "resources.labels.lab"} <= result.counts.refusals.keys()
-    assert result.counts.events["instances that the reaper stopped"] > 0
-    assert result.counts.events["a spot machine was taken back"] > 0
-    assert result.overshoot > timedelta(minutes=60)
-    assert result.metered_usd >= result.billed_usd > 0
-    assert result.days[-1].held_usd == result.metered_usd
-
-
-def test_the_same_seed_is_the_same_semester(begin: Begin) -> None:
-    first, again, other = (begin(seed=seed).run().as_json() for seed in (1, 1, 2))
-    assert first == again
-    assert first != other
-
-
 Spoil = Callable[[pytest.MonkeyPatch], object]
 
 
