@@ -26,6 +26,7 @@ from clusterlab.metering.command import meter
 from clusterlab.reaper.command import reap
 from clusterlab.rehearsal.command import rehearse
 from clusterlab.report.command import report
+from clusterlab.simulation.command import simulate
 from clusterlab.submission.command import submit
 from clusterlab.terminal import Envs, Json, Labs, Runs, print_json, terminal
 
@@ -153,6 +154,7 @@ app.command()(meter)
 app.command()(enforce)
 app.command()(reap)
 app.command()(rehearse)
+app.command()(simulate)
 app.add_typer(budget, name="budget")
 app.add_typer(bill, name="bill")
 app.add_typer(catalog, name="catalog")

@@ -1,6 +1,7 @@
 """What can go wrong, and with which exit code.
 
     ClusterlabError
+    ├── BusyError
     ├── InputError
     ├── MissingError
     ├── UnreachableError
@@ -60,6 +61,10 @@ class InputError(ClusterlabError):
     def __init__(self, problems: Iterable[Problem] | Problem) -> None:
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class BusyError(ClusterlabError):
+    """Somebody else is at it."""
 
 
 class MissingError(ClusterlabError):

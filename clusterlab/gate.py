@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from clusterlab.ledger.ledger import Ledger
 
 HOUR = timedelta(hours=1)
+Book = Callable[[Any, Tags, Catalog, datetime], None]
+"""Holds what a task with these tags may cost at most, or raises."""
 ROOT_VARIABLE = "CLUSTERLAB_ROOT"
 """Whose labs and classes count; a server names its own repository, since an upload may bring any along."""
 
@@ -46,10 +49,20 @@ def reserve(task: Any, tags: Tags, catalog: Catalog, now: datetime) -> None:
     # Where nobody is billed, no budget is needed.
     if all(map(unbilled, task.resources)):
         return
-    until = datetime.strptime(tags.lease_until or "", LEASE_FORMAT).replace(tzinfo=UTC)
-    usd = high_usd(task, _lab(task, tags), catalog, lease=until - now)
     with closing(open_ledger()) as ledger:
-        hold(ledger, tags, usd, until)
+        book(ledger, task, tags, _lab(task, tags), catalog, now)
+
+
+def book(ledger: Ledger, task: Any, tags: Tags, lab: Lab | None, catalog: Catalog, now: datetime) -> None:
+    """Reserve in a ledger what a task of a lab may cost at most, until its lease ends.
+
+    Raises:
+        BudgetError: the budget does not cover it.
+        InputError: it has no known price.
+        UnreachableError: the ledger does not answer.
+    """
+    until = datetime.strptime(tags.lease_until or "", LEASE_FORMAT).replace(tzinfo=UTC)
+    hold(ledger, tags, high_usd(task, lab, catalog, lease=until - now), until)
 
 
 def hold(ledger: Ledger, tags: Tags, usd: Decimal, until: datetime) -> None:

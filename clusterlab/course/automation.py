@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -20,7 +20,7 @@ INSTALL = "make .venv/sky/installed"
 INTERRUPTED = "KeyboardInterrupt"
 
 
-def ask(verb: str, file: Path, root: Path, *, install: bool = False) -> Iterator[Event]:
+def ask(verb: str, file: Path, root: Path, *, install: bool = False, keep: Iterable[str] = ()) -> Iterator[Event]:
     """Have one thing done with the stack of a class, and yield what is told of it.
 
     The process has a group of its own: Ctrl-C reaches it once for each time that it is typed, and its end, in which
@@ -30,7 +30,8 @@ def ask(verb: str, file: Path, root: Path, *, install: bool = False) -> Iterator
         ClusterlabError: it failed; of the class that it says.
         KeyboardInterrupt: somebody interrupted it, and it has ended.
     """
-    command = [sys.executable, "-m", MODULE, verb, str(file), *(["--install"] if install else [])]
+    options = [*(["--install"] if install else []), *(f"--keep={name}" for name in keep)]
+    command = [sys.executable, "-m", MODULE, verb, str(file), *options]
     with subprocess.Popen(
         command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clusterlab.course.ending.close_command import close
+from clusterlab.course.ending.command import down
 from clusterlab.course.fleet.command import warm
 from clusterlab.course.grade.command import grade
 from clusterlab.course.leftovers import look_again, refuse_orphans, show_orphans, show_pending
@@ -169,38 +171,9 @@ def _stack(made: Provision, console: Console, *, yes: bool, leave_orphans: bool)
         raise
 
 
-@course.command()
-def down(file: File, yes: Yes = False, install: Install = False) -> None:
-    """Take a class's infrastructure away, and whatever else the account has of the class, its students' machines too.
-
-    What the state does not know is found by its tag and ended by the reaper's own means, with --yes.
-
-    Exits with 0 only where nothing of the class is left and everything could be looked at, else with 1.
-    """
-    made, _ = _provision(file, [], install=install)
-    console = terminal()
-    state = made.state()
-    show_pending(console, state.pending)
-    lost = made.orphans(state.known)
-    show_orphans(console, lost)
-    _agree(yes, f"end the class: {len(state.known)} ids in the state, {len(lost)} beside it")
-    if state.pending:
-        made.repair()
-    # What stands in the network would keep the network.
-    made.end(lost)
-    failed = _destroyed(made, console)
-    refused = made.end(made.orphans(made.state().known))
-    left = made.orphans(())
-    for line in refused.values():
-        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-    show_orphans(console, left)
-    if failed or left:
-        raise typer.Exit(ClusterlabError.exit_code)
-    blind = "" if not made.cluster.regions("gcp") else "; Google Cloud was not looked through"
-    console.print(f"nothing of class {made.cluster.course} is left in AWS{blind}", highlight=False, soft_wrap=True)
-
-
 course.command()(warm)
+course.command()(down)
+course.command()(close)
 course.command()(grade)
 
 
@@ -263,19 +236,6 @@ def _previewed(made: Provision, *, json: bool) -> list[Line]:
         console.print(table(lines))
         console.print(f"{total(lines)} USD an hour when all is made", highlight=False)
     return lines
-
-
-def _destroyed(made: Provision, console: Console) -> bool:
-    """Whether Pulumi failed; what it left is looked at all the same."""
-    try:
-        made.down()
-    except ClusterlabError as error:
-        console.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
-        return True
-    except KeyboardInterrupt:
-        look_again(made, console)
-        raise
-    return False
 
 
 def _agree(yes: bool, what: str) -> None:

@@ -67,6 +67,17 @@ class State:
     """Every id and name that its resources have, those of what belongs to them included."""
     pending: tuple[str, ...] = ()
     """What was under way when an update was killed, as `creating aws:ec2/instance:Instance server`."""
+    kept: tuple[str, ...] = ()
+    """Of what is known, what an end of the class kept, and what that stands on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retained:
+    """A resource that the end of its stack left, since it is kept or something that is kept stands on it."""
+
+    id: str
+    name: str
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,9 +104,9 @@ class Done:
     """How many resources were changed, by operation."""
 
 
-Event = Change | Step | Diagnostic | Violation | State | Outputs | Failure | Done
+Event = Change | Step | Diagnostic | Violation | State | Retained | Outputs | Failure | Done
 KINDS: dict[str, type[Event]] = {
-    each.__name__: each for each in (Change, Step, Diagnostic, Violation, State, Outputs, Failure, Done)
+    each.__name__: each for each in (Change, Step, Diagnostic, Violation, State, Retained, Outputs, Failure, Done)
 }
 
 

@@ -80,6 +80,12 @@ def look(cloud: Cloud | None, course: str, google: Compute | None) -> Scan:
     question = Question(courses=frozenset([course]))
     scans = [scan(cloud, cloud.regions(), question)] if cloud else []
     scans += [scan_google(google, course)] if google else []
+    return together(scans)
+
+
+def together(scans: Iterable[Scan]) -> Scan:
+    """Looks at several clouds as one."""
+    scans = tuple(scans)
     return Scan(
         resources=tuple(each for seen in scans for each in seen.resources),
         looks=tuple(each for seen in scans for each in seen.looks),
@@ -93,7 +99,7 @@ def of_scan(seen: Scan, known: frozenset[str], catalog: Catalog) -> list[Orphan]
     return [
         Orphan(
             resource=each,
-            usd=_usd(each, catalog),
+            usd=usd_of(each, catalog),
             launched=each.kind is Kind.UPLOAD or any(tag in each.tags for tag in OWNED),
         )
         for each in left
@@ -119,7 +125,8 @@ def _is_known(each: Resource, known: frozenset[str]) -> bool:
     return each.id in known or each.tags.get(GROUP_TAG) in known
 
 
-def _usd(each: Resource, catalog: Catalog) -> Decimal | None:
+def usd_of(each: Resource, catalog: Catalog) -> Decimal | None:
+    """What a resource costs an hour; None where that is not known."""
     if each.kind is Kind.INSTANCE:
         # What is stopped costs nothing itself; its disk is listed beside it.
         asked = Machines(cloud=each.cloud, name=each.shape, count=1)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clusterlab.catalog import Catalog
 from clusterlab.cluster import Cluster
 from clusterlab.course import automation
-from clusterlab.course.events import Change, Event, Outputs, State, Step
-from clusterlab.lease import Lease
+from clusterlab.course.events import Change, Event, Outputs, Retained, State, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,10 +20,6 @@ if TYPE_CHECKING:
     from clusterlab.google.compute import Compute
     from clusterlab.reaper.cloud import Cloud
     from clusterlab.reaper.resource import Resource
-    from clusterlab.reaper.sweep import Sweep
-
-PATIENCE_SECONDS = 300.0
-"""How long what is ended may take to be gone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,12 +39,11 @@ class Provision:
     cluster: Cluster
     root: Path
     cloud: Cloud | None
-    """None of a class that is not in AWS."""
+    """None of a class that is not in AWS, where nobody looks for what is left."""
     catalog: Catalog
     tell: Callable[[Event], None]
     """What is shown of what Pulumi does."""
     install: bool = False
-    sleep: Callable[[float], None] = field(default=time.sleep)
     google: Compute | None = None
     """Its project; None of a class that is not in Google Cloud."""
 
@@ -91,9 +83,14 @@ class Provision:
             outputs=outputs, num_changed=sum(isinstance(each, Step) and each.phase == "done" for each in events)
         )
 
-    def down(self) -> None:
-        """Take away all that the state knows."""
-        list(self._ask("down"))
+    def down(self, keep: Iterable[str] = ()) -> list[Retained]:
+        """Take away all that the state knows, but for what is kept, by id or as `tag=value`, and what that stands on.
+
+        Raises:
+            BusyError: somebody else is at it, or one who was killed left the lock.
+            ClusterlabError: Pulumi failed.
+        """
+        return [each for each in self._ask("down", keep) if isinstance(each, Retained)]
 
     def orphans(self, known: Iterable[str]) -> list[Orphan]:
         """What account and project have of the class that is not known.
@@ -105,52 +102,8 @@ class Provision:
 
         return find(self.cloud, self.cluster.course, known, self.catalog, google=self.google)
 
-    def end(self, found: Sequence[Orphan]) -> dict[str, str]:
-        """End resources, in AWS by the reaper's own removal, in its order; by resource what the cloud refused."""
-        refused = self._end_in_google([each.resource for each in found if each.resource.cloud == "gcp"])
-        in_aws = [each for each in found if each.resource.cloud == "aws"]
-        return refused | (self._end_in_aws(self.cloud, in_aws) if self.cloud and in_aws else {})
-
-    def _end_in_google(self, resources: Sequence[Resource]) -> dict[str, str]:
-        if self.google is None or not resources:
-            return {}
-        from clusterlab.google.clearing import Clearing
-
-        course, patience = self.cluster.course, PATIENCE_SECONDS
-        clearing = Clearing(compute=self.google, course=course, patience_seconds=patience, sleep=self.sleep)
-        return clearing.end(resources)
-
-    def _end_in_aws(self, cloud: Cloud, found: Sequence[Orphan]) -> dict[str, str]:
-        from clusterlab.reaper.scan import Scan
-        from clusterlab.reaper.step import Sighting, Step
-        from clusterlab.reaper.sweep import Verdict
-
-        now = datetime.now(UTC)
-        lease = Lease(until=now, why="the class is over")
-        verdicts = [
-            Verdict(resource=each.resource, lease=lease, step=Step.DOWN, seen=Sighting(first=now)) for each in found
-        ]
-        seen = Scan(resources=tuple(each.resource for each in found), looks=())
-        return self._sweep(cloud).act(verdicts, seen)[0]
-
-    def _sweep(self, cloud: Cloud) -> Sweep:
-        from clusterlab.reaper.keeplist import KeepList
-        from clusterlab.reaper.listing import Question
-        from clusterlab.reaper.step import Rules
-        from clusterlab.reaper.sweep import Sweep
-
-        return Sweep(
-            cloud=cloud,
-            regions=cloud.regions(),
-            question=Question(courses=frozenset([self.cluster.course])),
-            keep=KeepList(reasons={}),
-            rules=Rules(granted=timedelta(), age=timedelta(), grace=timedelta(), ended=True),
-            patience_seconds=PATIENCE_SECONDS,
-            sleep=self.sleep,
-        )
-
-    def _ask(self, verb: str) -> Iterator[Event]:
-        for event in automation.ask(verb, self.cluster.path, self.root, install=self.install):
+    def _ask(self, verb: str, keep: Iterable[str] = ()) -> Iterator[Event]:
+        for event in automation.ask(verb, self.cluster.path, self.root, install=self.install, keep=keep):
             self.tell(event)
             yield event
 

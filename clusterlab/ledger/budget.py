@@ -44,6 +44,8 @@ class Budget:
         """The budget after one more row of its student, team or course."""
         if entry.kind is Kind.CAP:
             return replace(self, cap_usd=Decimal(json.loads(entry.detail)["usd"]))
+        if entry.kind is Kind.CLOSE:
+            return replace(self, cap_usd=Decimal(0))
         return replace(self, held_usd=self.held_usd + entry.usd)
 
     def as_json(self) -> dict[str, Any]:
@@ -55,5 +57,6 @@ class Budget:
 
 def changes(entry: Entry) -> dict[Scope, str]:
     """Whose budgets a row changes, by name."""
-    names = {scope: getattr(entry, scope.value) for scope in Scope} if entry.micro_usd or entry.kind is Kind.CAP else {}
+    changed = entry.micro_usd or entry.kind in (Kind.CAP, Kind.CLOSE)
+    names = {scope: getattr(entry, scope.value) for scope in Scope} if changed else {}
     return {scope: name for scope, name in names.items() if name is not None}

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, insert, inspect, select
 
-from clusterlab.cost.interval import OWNERS, Interval
+from clusterlab.cost.interval import Interval, Source
 from clusterlab.cost.money import CURRENCY, checked_usd
 from clusterlab.errors import ClusterlabError, InputError, Problem
 from clusterlab.ledger import schema
-from clusterlab.ledger.account import Account, interval_key, used
+from clusterlab.ledger.account import Account, used
 from clusterlab.ledger.budget import Budget, Scope
 from clusterlab.ledger.chain import Fault, first_fault
 from clusterlab.ledger.database import Database
 from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, instant, to_micro_usd
 from clusterlab.ledger.journal import Journal, last_entry, newest, no_ledger
-from clusterlab.ledger.reservation import Reservation, check_covered
+from clusterlab.ledger.recording import record, record_or_refuse
+from clusterlab.ledger.reservation import Reservation, check_covered, check_open
 from clusterlab.ledger.spending import Spending, accrue, spendings
-from clusterlab.ledger.statement import Statement, Use, all_intervals, budgets, statement, unsettled, uses
+from clusterlab.ledger.standing import Standing
+from clusterlab.ledger.statement import Statement, Use, all_intervals, budgets, statement, uses
 from clusterlab.tags import LABEL, LABEL_RULE
 
 HELD = (Kind.RESERVE, Kind.COMMIT)
@@ -36,7 +38,8 @@ class Ledger:
 
     database: Database
     clock: Callable[[], datetime] | None = None
-    """In place of the database's own; for tests."""
+    """In place of the database's own; for tests and simulations."""
+    _standing: Standing = field(default_factory=Standing, init=False, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -72,7 +75,7 @@ class Ledger:
         if not LABEL.fullmatch(name):
             raise InputError(Problem(path="budget", key=scope, message=f"{name!r} is not a label; {LABEL_RULE}"))
         checked_usd(usd, path="budget", key="usd")
-        with self._journal() as journal:
+        with self.journal() as journal:
             owner = Owner(**{scope.value: name})
             journal.append(Kind.CAP, owner, detail={"usd": f"{usd:f}"})
             [budget] = journal.budgets_of(owner)
@@ -82,10 +85,11 @@ class Ledger:
         """Hold what a launch may cost; the same run again is the same reservation.
 
         Raises:
-            BudgetError: it does not fit under every cap of its student, team and course, or none of them has one.
+            BudgetError: it does not fit under every cap of its student, team and course, none has one, or it is over.
             InputError: it would expire at once, or the run is another's or asks for more than it did.
         """
-        with self._journal() as journal:
+        with self.journal() as journal:
+            check_open(journal.budgets_of(asked.owner))
             account = journal.account(asked.run)
             held = account.reservation
             if held is not None and account.state in HELD:
@@ -105,7 +109,7 @@ class Ledger:
         Raises:
             InputError: it has no reservation that holds.
         """
-        with self._journal() as journal:
+        with self.journal() as journal:
             account = journal.account(run)
             held = account.reservation
             if held is None or account.state not in HELD:
@@ -118,7 +122,7 @@ class Ledger:
         Raises:
             InputError: it never reserved, or it is launched.
         """
-        with self._journal() as journal:
+        with self.journal() as journal:
             account = journal.account(run)
             held = account.reservation
             if held is None or account.state in (Kind.COMMIT, Kind.SETTLE):
@@ -135,23 +139,19 @@ class Ledger:
         Raises:
             InputError: the interval is on record with another owner, shape, price or end.
         """
-        key = interval_key(interval)
-        owner = Owner(**{name: getattr(interval, name) for name in OWNERS})
-        with self._journal() as journal:
-            known = journal.of_interval(key)
-            if known and _check_continues(known[-1], interval):
-                return known[-1]
-            account = journal.account(owner.run) if owner.run else Account(entries=tuple(known))
-            _check_owner(account, owner)
-            if account.state is Kind.RESERVE:
-                journal.append(Kind.COMMIT, owner)
-            micro_usd = account.overrun_micro_usd(interval, journal.at)
-            return journal.append(Kind.INTERVAL, owner, micro_usd=micro_usd, interval=key, detail=interval.as_json())
+        with self.journal() as journal:
+            return record(journal, interval)
+
+    def record_all(self, intervals: Iterable[Interval]) -> list[Entry | InputError]:
+        """Put much use on record in one transaction; what would be refused is in its place, and holds up no other."""
+        with self.journal() as journal:
+            return [record_or_refuse(journal, each) for each in intervals]
 
     def accrue(self) -> list[Entry]:
         """Hold what is in use now beyond what its run holds, so that the next launch sees it before the use ends."""
-        with self._journal() as journal:
-            return accrue(journal)
+        with self.journal() as journal, self._standing.lock:
+            self._standing.follow(journal.connection)
+            return accrue(journal, self._standing)
 
     def settle(self, run: str) -> Entry:
         """Say that a run is over: it holds what it used, and what it reserved beyond that is free.
@@ -159,10 +159,11 @@ class Ledger:
         Raises:
             InputError: no use of it is on record, some goes on, or a price of it is not known.
         """
-        with self._journal() as journal:
+        with self.journal() as journal:
             account = journal.account(run)
             micro_usd = to_micro_usd(_final(run, account)) - account.held_micro_usd
-            if account.state is Kind.SETTLE and not micro_usd:
+            # Use that came later and raised what is held by itself is settled by a row too, or it would never be.
+            if account.entries[-1].kind is Kind.SETTLE and not micro_usd:
                 return account.entries[-1]
             return journal.append(Kind.SETTLE, account.entries[0].owner, micro_usd=micro_usd)
 
@@ -175,7 +176,7 @@ class Ledger:
         if not why.strip():
             raise InputError(Problem(path="correction", key="why", message="empty; allowed: the reason"))
         checked_usd(abs(usd), path="correction", key="usd")
-        with self._journal() as journal:
+        with self.journal() as journal:
             account = journal.account(run)
             micro_usd = to_micro_usd(usd)
             if not account.entries or account.held_micro_usd + micro_usd < 0:
@@ -190,18 +191,23 @@ class Ledger:
 
     def spendings(self) -> list[Spending]:
         """What is spent of every budget until now, students first."""
-        with self.database.reading() as connection:
-            return spendings(connection, self.now(connection))
+        with self._followed() as connection:
+            return spendings(self._standing, self.now(connection))
 
     def uses(self) -> list[Use]:
         """What was reserved and used, by student and lab; what is nobody's last."""
         with self.database.reading() as connection:
             return uses(connection, self.now(connection))
 
-    def unsettled(self) -> list[str]:
-        """The runs of which use is on record that they were not settled for."""
-        with self.database.reading() as connection:
-            return unsettled(connection)
+    def unsettled(self) -> dict[str, list[Interval]]:
+        """The runs of which use is on record that they were not settled for, each with all its use."""
+        with self._followed():
+            return self._standing.unsettled()
+
+    def latest(self, source: Source, resources: Iterable[str]) -> dict[str, Interval]:
+        """By resource the use that began last: of those that are named, and of all whose use goes on by that source."""
+        with self._followed() as connection:
+            return self._standing.latest(connection, source, resources)
 
     def intervals(self) -> list[Interval]:
         """All use on record, each interval as it was last recorded."""
@@ -232,9 +238,17 @@ class Ledger:
         return self.clock() if self.clock else self.database.now(connection)
 
     @contextmanager
-    def _journal(self) -> Iterator[Journal]:
+    def journal(self) -> Iterator[Journal]:
+        """A transaction that adds rows, one after another of those of others."""
         with self.database.writing() as connection:
             yield Journal.begin(connection, self.now(connection))
+
+    @contextmanager
+    def _followed(self) -> Iterator[Connection]:
+        """A transaction that reads, with what the rows come to as it is there."""
+        with self.database.reading() as connection, self._standing.lock:
+            self._standing.follow(connection)
+            yield connection
 
     def _begin(self) -> None:
         with self.database.writing() as connection:
@@ -262,25 +276,6 @@ def _check_same(held: Entry, asked: Reservation) -> None:
     if held.owner != asked.owner or asked.usd > held.usd:
         message = f"reserved {held.usd:.2f} USD for {held.student}, {held.lab}; allowed: a run of its own"
         raise _wrong(asked.run, message)
-
-
-def _check_owner(account: Account, owner: Owner) -> None:
-    """Refuse use of a run by somebody else."""
-    first = account.entries[0].owner if account.entries else owner
-    if first != owner:
-        raise _wrong(owner.run or "", f"is of {first.student}, {first.lab}, not of {owner.student}, {owner.lab}")
-
-
-def _check_continues(known: Entry, interval: Interval) -> bool:
-    """Whether an interval is on record as it is; else it may but end one that goes on."""
-    before = Interval.from_json(json.loads(known.detail))
-    if before == interval or (interval.end is None and replace(before, end=None) == interval):
-        return True
-    if before.end is not None or replace(interval, end=None) != before:
-        changed = [name for name in Interval.__dataclass_fields__ if getattr(before, name) != getattr(interval, name)]
-        message = f"on record with another {', '.join(changed)}; allowed: its end, once, or a correction of its run"
-        raise InputError(Problem(path=f"interval of {interval.resource_id}", message=message))
-    return False
 
 
 def _final(run: str, account: Account) -> Decimal:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from clusterlab.cost.money import checked_usd
 from clusterlab.errors import InputError, Problem
-from clusterlab.ledger.budget import Budget, BudgetError
+from clusterlab.ledger.budget import Budget, BudgetError, Scope
 from clusterlab.ledger.entry import Owner
 from clusterlab.tags import LABEL, LABEL_RULE
 
@@ -48,6 +48,18 @@ class Reservation:
     def owner(self) -> Owner:
         """Whose it is."""
         return Owner(student=self.student, team=self.team, course=self.course, lab=self.lab, run=self.run)
+
+
+def check_open(budgets: list[Budget]) -> None:
+    """Refuse whatever a course asks for that may hold nothing, also what it holds already: it is over.
+
+    Raises:
+        BudgetError: its cap is 0.
+    """
+    for each in budgets:
+        if each.scope is Scope.COURSE and each.cap_usd == 0:
+            opens = f"`clusterlab budget set --course {each.name} --usd ...` opens it again"
+            raise BudgetError(f"course {each.name}: closed, nothing more is launched; {opens}")
 
 
 def check_covered(budgets: list[Budget], asked: Reservation) -> None:

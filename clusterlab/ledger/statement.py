@@ -123,7 +123,7 @@ def _uses(
         func.sum(reserved).label("reserved"),
         func.sum(ENTRIES.c.micro_usd).label("held"),
     )
-    sums = sums.where(ENTRIES.c.kind.not_in([Kind.OPEN, Kind.CAP])).group_by(*columns)
+    sums = sums.where(ENTRIES.c.kind.not_in([Kind.OPEN, Kind.CAP, Kind.CLOSE])).group_by(*columns)
     if course is not None:
         sums = sums.where(or_(ENTRIES.c.course == course, ENTRIES.c.course.is_(None)))
     by_owner: dict[tuple[str | None, str | None], list[Interval]] = {}
@@ -141,14 +141,6 @@ def _uses(
         for row in connection.execute(sums)
     ]
     return sorted(found, key=lambda each: (each.student is None, each.student or "", each.lab or ""))
-
-
-def unsettled(connection: Connection) -> list[str]:
-    """The runs whose use was recorded after they were settled, or that never were."""
-    last = {kind: func.max(case((ENTRIES.c.kind == kind, ENTRIES.c.seq))) for kind in (Kind.INTERVAL, Kind.SETTLE)}
-    runs = select(ENTRIES.c.run).where(ENTRIES.c.run.is_not(None)).group_by(ENTRIES.c.run)
-    found = runs.having(last[Kind.INTERVAL] > func.coalesce(last[Kind.SETTLE], 0)).order_by(ENTRIES.c.run)
-    return list(connection.execute(found).scalars())
 
 
 def _courses(connection: Connection) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,10 @@ from clusterlab.metering.observation import UNKNOWN, Observation, Price, Sightin
 CLOUD = "aws"
 HOME = "us-east-1"
 """Where EC2 is asked which regions there are."""
+IDS = ("instance-id", "volume-id", "allocation-id")
+"""EC2's filters by id: of machines, of volumes, of addresses."""
+BATCH = 200
+"""Values that a filter of EC2 takes."""
 PAID = ("running",)
 """The states of an instance that AWS bills; a stopped one's volumes are billed still."""
 BEFORE = ("pending",)
@@ -39,7 +44,15 @@ def all_regions(session: Any) -> list[str]:
     return sorted(region["RegionName"] for region in found["Regions"])
 
 
-def observe(session: Any, catalog: Catalog, *, course: str, regions: Iterable[str], at: datetime) -> Observation:
+def observe(
+    session: Any,
+    catalog: Catalog,
+    *,
+    course: str,
+    regions: Iterable[str],
+    at: datetime,
+    owners: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None,
+) -> Observation:
     """Ask EC2 in each region for what carries the tag `course`.
 
     Args:
@@ -48,6 +61,7 @@ def observe(session: Any, catalog: Catalog, *, course: str, regions: Iterable[st
         course: The tag's value.
         regions: A region that does not answer is a problem, and not covered.
         at: Now, in UTC.
+        owners: By region and id the tags, by another record, of what is asked for should it have lost them.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -55,7 +69,9 @@ def observe(session: Any, catalog: Catalog, *, course: str, regions: Iterable[st
     covered, problems = set(), []
     for region in regions:
         try:
-            seen = list(_in_region(session.client("ec2", region_name=region), region, course, catalog, at))
+            client = session.client("ec2", region_name=region)
+            seen = list(_in_region(client, region, _tagged(course), catalog, at))
+            seen += _untagged(client, region, (owners or {}).get(region, {}), seen, catalog, at)
         except (BotoCoreError, ClientError) as error:
             problems.append(f"{region}: not seen: {error}")
             continue
@@ -66,17 +82,41 @@ def observe(session: Any, catalog: Catalog, *, course: str, regions: Iterable[st
     )
 
 
-def _in_region(client: Any, region: str, course: str, catalog: Catalog, at: datetime) -> Iterator[Sighting]:
-    tagged = [{"Name": "tag:course", "Values": [course]}]
-    for page in client.get_paginator("describe_instances").paginate(Filters=tagged):
+def _tagged(course: str) -> dict[str, list[dict[str, Any]]]:
+    return {ids: [{"Name": "tag:course", "Values": [course]}] for ids in IDS}
+
+
+def _untagged(
+    client: Any,
+    region: str,
+    owners: Mapping[str, Mapping[str, str]],
+    seen: Iterable[Sighting],
+    catalog: Catalog,
+    at: datetime,
+) -> Iterator[Sighting]:
+    """What lost its tags, with those on record; what bears another course's is that course's."""
+    asked = sorted(owners.keys() - {each.resource_id for each in seen})
+    for start in range(0, len(asked), BATCH):
+        batch = asked[start : start + BATCH]
+        filters = {ids: [{"Name": ids, "Values": batch}] for ids in IDS}
+        for each in _in_region(client, region, filters, catalog, at):
+            if "course" not in each.tags:
+                yield replace(each, tags=owners[each.resource_id])
+
+
+def _in_region(
+    client: Any, region: str, filters: Mapping[str, list[dict[str, Any]]], catalog: Catalog, at: datetime
+) -> Iterator[Sighting]:
+    machines, disks, addresses = (filters[ids] for ids in IDS)
+    for page in client.get_paginator("describe_instances").paginate(Filters=machines):
         for reservation in page["Reservations"]:
             for instance in reservation["Instances"]:
                 if instance["State"]["Name"] not in BEFORE:
                     yield _instance(instance, region, catalog, at)
-    for page in client.get_paginator("describe_volumes").paginate(Filters=tagged):
+    for page in client.get_paginator("describe_volumes").paginate(Filters=disks):
         for volume in page["Volumes"]:
             yield _volume(volume, region, catalog)
-    for address in client.describe_addresses(Filters=tagged)["Addresses"]:
+    for address in client.describe_addresses(Filters=addresses)["Addresses"]:
         yield Sighting(
             resource_id=address["AllocationId"],
             kind=Kind.ADDRESS,

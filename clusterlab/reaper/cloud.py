@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -15,9 +16,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from clusterlab.errors import ClusterlabError, InputError, Problem, UnreachableError
 
+T = TypeVar("T")
+R = TypeVar("R")
 HOME = "us-east-1"
 """Where nothing else is configured; every account has it."""
-RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 8}, connect_timeout=10, read_timeout=60)
+# The other modes have a quota of tries for all calls together, which runs out where every call is throttled.
+RETRIES = Config(retries={"mode": "legacy", "total_max_attempts": 8}, connect_timeout=10, read_timeout=60)
 MAX_SKEW = timedelta(minutes=5)
 """AWS takes no request whose time is further off."""
 ERRORS = (ClientError, BotoCoreError)
@@ -37,6 +41,8 @@ class Cloud:
 
     session: Any = field(default_factory=boto3.session.Session)
     config: Config = RETRIES
+    num_threads: int = 16
+    """How much is asked at once."""
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -53,6 +59,13 @@ class Cloud:
                 self._clients[service, region] = made
             return self._clients[service, region]
 
+    def side_by_side(self, ask: Callable[[T], R], of: Sequence[T]) -> list[R]:
+        """Ask of each, several at once where waiting for the answers takes longer than a thread costs."""
+        if self.num_threads == 1:
+            return list(map(ask, of))
+        with ThreadPoolExecutor(self.num_threads) as pool:
+            return list(pool.map(ask, of))
+
     def account(self, now: datetime) -> str:
         """The number of the account.
 
@@ -61,18 +74,27 @@ class Cloud:
             UnreachableError: it does not answer.
             ClusterlabError: its clock is not ours, and leases are nothing without a clock.
         """
-        try:
-            answer = self.client("sts", self.home).get_caller_identity()
-        except ERRORS as error:
-            raise _no_entry(error) from error
-        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        theirs = parsedate_to_datetime(date).astimezone(UTC) if date else now
+        account, theirs = self.account_at(now)
         if abs(theirs - now) > MAX_SKEW:
             raise ClusterlabError(
                 f"clock: {now:%Y-%m-%d %H:%M:%S} UTC here, {theirs:%Y-%m-%d %H:%M:%S} in the cloud; "
                 f"allowed: {MAX_SKEW // timedelta(minutes=1)} minutes apart; nothing was touched"
             )
-        return str(answer["Account"])
+        return account
+
+    def account_at(self, now: datetime) -> tuple[str, datetime]:
+        """The number of the account, and the time by the cloud's own clock.
+
+        Raises:
+            InputError: there are no credentials, or the cloud does not take them.
+            UnreachableError: it does not answer.
+        """
+        try:
+            answer = self.client("sts", self.home).get_caller_identity()
+        except ERRORS as error:
+            raise _no_entry(error) from error
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        return str(answer["Account"]), parsedate_to_datetime(date).astimezone(UTC) if date else now
 
     def regions(self, wanted: Sequence[str] = ()) -> tuple[str, ...]:
         """The regions that the account can use, or those of them that are wanted.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -30,9 +30,15 @@ class Question:
     """None for everybody's."""
     skipped: frozenset[str] = frozenset()
     """Buckets that are not opened."""
+    strays: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By region ids of what is theirs by another record, should it have lost its tag."""
+    only: tuple[str, ...] = ()
+    """Ids, in place of the tag."""
 
-    def filters(self) -> list[dict[str, Any]]:
-        """For EC2, which then sends no more than is wanted."""
+    def filters(self, ids: str = "") -> list[dict[str, Any]]:
+        """For EC2, which then sends no more than is wanted; `ids` is its name of the ids."""
+        if self.only:
+            return [{"Name": ids, "Values": list(self.only)}]
         return [{"Name": "tag:course", "Values": sorted(self.courses)}] if self.courses else []
 
     def wants(self, tags: dict[str, str]) -> bool:
@@ -57,7 +63,7 @@ def _pages(client: Any, operation: str, key: str, size: int = PAGE, **arguments:
 
 
 def _instances(ec2: Any, region: str, question: Question) -> Iterator[Resource]:
-    filters = [*question.filters(), {"Name": "instance-state-name", "Values": list(STATES)}]
+    filters = [*question.filters("instance-id"), {"Name": "instance-state-name", "Values": list(STATES)}]
     for reservation in _pages(ec2, "describe_instances", "Reservations", Filters=filters):
         for instance in reservation["Instances"]:
             yield instance_of(instance, region)
@@ -95,7 +101,7 @@ def _disks(instance: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _volumes(ec2: Any, region: str, question: Question) -> Iterator[Resource]:
-    for volume in _pages(ec2, "describe_volumes", "Volumes", Filters=question.filters()):
+    for volume in _pages(ec2, "describe_volumes", "Volumes", Filters=question.filters("volume-id")):
         yield Resource(
             kind=Kind.VOLUME,
             id=volume["VolumeId"],
@@ -109,7 +115,7 @@ def _volumes(ec2: Any, region: str, question: Question) -> Iterator[Resource]:
 
 
 def _addresses(ec2: Any, region: str, question: Question) -> Iterator[Resource]:
-    for address in ec2.describe_addresses(Filters=question.filters())["Addresses"]:
+    for address in ec2.describe_addresses(Filters=question.filters("allocation-id"))["Addresses"]:
         holder = address.get("InstanceId") or address.get("NetworkInterfaceId")
         yield Resource(
             kind=Kind.ADDRESS,

@@ -27,6 +27,8 @@ IN_THE_WAY = (
 )
 """Something else must go first, or come to rest: tried again."""
 BUSY = (
+    "InternalError",
+    "InternalFailure",
     "RequestLimitExceeded",
     "RequestThrottled",
     "ServiceUnavailable",

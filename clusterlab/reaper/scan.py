@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from clusterlab.reaper.cloud import ERRORS, Cloud, told
-from clusterlab.reaper.listing import EVERYWHERE, LISTINGS, Listing, Question
+from clusterlab.reaper.listing import BATCH, EVERYWHERE, LISTINGS, Listing, Question
 from clusterlab.reaper.resource import Kind, Resource
 
-NUM_THREADS = 16
+STRAYS = {Kind.INSTANCE: "i-", Kind.VOLUME: "vol-", Kind.ADDRESS: "eipalloc-"}
+"""What can be asked for by its id, and how such an id begins."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,8 +63,7 @@ def scan(
         if listing.kind in wanted
         for region in ([EVERYWHERE] if listing.everywhere and everywhere else [] if listing.everywhere else places)
     ]
-    with ThreadPoolExecutor(NUM_THREADS) as pool:
-        found = list(pool.map(lambda pair: _look(cloud, pair[0], pair[1], question), asked))
+    found = cloud.side_by_side(lambda pair: _look(cloud, pair[0], pair[1], question), asked)
     return Scan(
         resources=tuple(resource for resources, _ in found for resource in resources),
         looks=tuple(look for _, look in found),
@@ -77,6 +76,17 @@ def _look(cloud: Cloud, listing: Listing, region: str, question: Question) -> tu
     try:
         client = cloud.client(listing.service, cloud.home if listing.everywhere else region)
         found = [each for each in listing.find(client, region, question) if question.wants(each.tags)]
+        found += _strays(listing, client, region, question, {each.id for each in found})
     except ERRORS as problem:
         error = told(problem)
     return found, Look(region=region, service=listing.service, kind=listing.kind, error=error)
+
+
+def _strays(listing: Listing, client: Any, region: str, question: Question, found: set[str]) -> Iterator[Resource]:
+    """What is known to be theirs and lost its tag; what bears another course's is that course's."""
+    prefix = STRAYS.get(listing.kind)
+    wanted = sorted(each for each in question.strays.get(region, ()) if prefix and each.startswith(prefix))
+    asked = [each for each in wanted if each not in found]
+    for start in range(0, len(asked), BATCH):
+        only = replace(question, only=tuple(asked[start : start + BATCH]))
+        yield from (each for each in listing.find(client, region, only) if "course" not in each.tags)

@@ -34,6 +34,11 @@ class Verdict:
     why: str = ""
     """Of a resource that is kept or in use."""
 
+    @property
+    def spared(self) -> bool:
+        """Whether it may be there."""
+        return self.step in (Step.LEASED, Step.KEPT)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sweep:

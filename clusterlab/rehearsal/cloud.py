@@ -233,7 +233,7 @@ class _Gate:
             if token:
                 self.cloud._answers[token] = outcome
             self.cloud.heed(action, outcome[2], form)
-            if self.cloud.injector.fault is Fault.OUTAGE:
+            if Fault.OUTAGE in self.cloud.injector.faults:
                 self.cloud.go_out()
         else:
             self.cloud._note(action, form, error=outcome[0])

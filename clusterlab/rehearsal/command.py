@@ -28,9 +28,10 @@ def rehearse(
         ),
     ] = None,
     fault: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="Let this go wrong; docs/rehearsal.md has the names and what must follow.", show_default=False
+            help="Let this go wrong; may be repeated; docs/rehearsal.md has the names and what must follow.",
+            show_default=False,
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Chooses which calls to the cloud fail.")] = 0,
@@ -63,7 +64,7 @@ def rehearse(
         labs=tuple(map(str, paths)),
         out=str(root / given[-1] if out else new_folder(root)),
         place=on,
-        fault=Fault.parse(fault) if fault else None,
+        faults=tuple(map(Fault.parse, fault or ())),
         seed=seed,
         num_clusters=clusters,
         course=str(given[len(labs or [])]) if course else None,

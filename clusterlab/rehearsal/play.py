@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     layers = tuple(Path(layer) for layer in json.loads((folder / "layers.json").read_text()))
     stage = Stage(folder=folder, layers=layers)
     about: dict[str, object] = {"class": request.course, "acts": request.acts} if request.course else {}
-    about |= {"labs": request.labs, "on": request.place, "fault": request.fault, "seed": request.seed}
+    about |= {"labs": request.labs, "on": request.place, "faults": request.faults, "seed": request.seed}
     console = Console(stderr=request.quiet)
     steps = Steps(folder=Path(request.out), about=about | {"clusters": request.num_clusters}, console=console)
     try:

@@ -26,6 +26,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("verb", choices=sorted(VERBS))
     parser.add_argument("file", type=Path, help="the class's file")
     parser.add_argument("--install", action="store_true", help="install Pulumi's CLI where it is missing")
+    parser.add_argument("--keep", action="append", default=[], help="what `down` leaves, by id or as tag=value")
     asked = parser.parse_args(arguments)
     with _events() as out, _patience() as interrupts:
 
@@ -36,7 +37,8 @@ def main(arguments: list[str]) -> int:
 
         try:
             cluster = Cluster.load(asked.file, to_provision=True)
-            VERBS[asked.verb](Job(cluster=cluster, root=Path.cwd(), install=asked.install, tell=tell))
+            job = Job(cluster=cluster, root=Path.cwd(), install=asked.install, tell=tell, keep=tuple(asked.keep))
+            VERBS[asked.verb](job)
         except ClusterlabError as error:
             kind = "KeyboardInterrupt" if interrupts else type(error).__name__
             tell(Failure(kind=kind, message=str(error)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from infra.automation.telling import name_of
@@ -14,8 +14,13 @@ LONGEST = 256
 
 def known(deployment: Mapping[str, Any]) -> frozenset[str]:
     """Every id, and every text that a cloud answered, such as the id of a machine's root disk; no secrets."""
+    return known_of(deployment.get("resources") or ())
+
+
+def known_of(resources: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """The same of some resources."""
     texts: set[str] = set()
-    for resource in deployment.get("resources") or ():
+    for resource in resources:
         if resource.get("custom") and resource.get("id"):
             texts.add(str(resource["id"]))
             texts.update(_texts(resource.get("outputs") or {}))

@@ -21,8 +21,9 @@ from pulumi.automation import (
 
 from clusterlab.cluster import Cluster
 from clusterlab.course.events import Done, Event, Outputs, State
-from clusterlab.errors import ClusterlabError
+from clusterlab.errors import BusyError, ClusterlabError
 from infra.automation import needs
+from infra.automation.keeping import kept, protected, retained
 from infra.automation.state import known, pending, without_pending
 from infra.automation.telling import Teller
 from infra.policy.settings import settings
@@ -39,6 +40,8 @@ class Job:
     """Of the repository."""
     install: bool
     tell: Callable[[Event], None]
+    keep: tuple[str, ...] = ()
+    """What `down` leaves, by id or as `tag=value`."""
 
 
 def state(job: Job) -> None:
@@ -49,7 +52,12 @@ def state(job: Job) -> None:
         except StackNotFoundError:
             job.tell(State(exists=False))
             return
-        told = State(exists=True, known=tuple(sorted(known(deployment))), pending=tuple(pending(deployment)))
+        told = State(
+            exists=True,
+            known=tuple(sorted(known(deployment))),
+            pending=tuple(pending(deployment)),
+            kept=tuple(sorted(kept(deployment))),
+        )
         job.tell(told)
 
 
@@ -87,14 +95,26 @@ def up(job: Job) -> None:
 
 
 def down(job: Job) -> None:
-    """Take away all that the state knows; what is gone already is no fault."""
+    """Take away all that the state knows, but for what is kept; what is gone already is no fault."""
     with _failures(job):
         try:
             stack = _stack(job, create=False)
         except StackNotFoundError:
             job.tell(Done())
             return
-        gone = stack.destroy(on_event=Teller(tell=job.tell), refresh=True, color="never")
+        exported = stack.export_stack()
+        deployment = protected(exported.deployment or {}, job.keep)
+        if deployment != exported.deployment:
+            stack.import_stack(Deployment(version=exported.version, deployment=deployment))
+        spared = retained(deployment, job.keep)
+        for each in spared:
+            job.tell(each)
+        if spared and known(deployment) == kept(deployment):
+            job.tell(Done())
+            return
+        # Pulumi itself leaves what a protected resource stands on.
+        told, only = Teller(tell=job.tell), bool(spared) or None
+        gone = stack.destroy(on_event=told, refresh=True, color="never", exclude_protected=only)
         job.tell(Done(changes=_counted(gone.summary.resource_changes or {})))
 
 
@@ -139,14 +159,15 @@ def _failures(job: Job) -> Iterator[None]:
     """Pulumi's failures, as an error that says what to do; StackNotFoundError is for whoever asked.
 
     Raises:
-        ClusterlabError: the stack is locked, or Pulumi ended with an error.
+        BusyError: the stack is locked.
+        ClusterlabError: Pulumi ended with an error.
     """
     course = job.cluster.course
     try:
         yield
     except ConcurrentUpdateError as error:
         told = f"stack {course}: an update is under way, or one that was killed left its lock"
-        raise ClusterlabError(f"{told}; `pulumi cancel --stack {course}` takes it away where nothing runs") from error
+        raise BusyError(f"{told}; `pulumi cancel --stack {course}` takes it away where nothing runs") from error
     except CommandError as error:
         raise ClusterlabError(f"stack {course}: Pulumi ended with an error: {_last_line(str(error))}") from error
 

@@ -22,6 +22,7 @@ from typing import Any
 from clusterlab.run import Run
 from tests.bench.bill import bills
 from tests.bench.compress import nf4_load, rounding, sweep_on_two
+from tests.bench.ending import ending
 from tests.bench.figure import CONTROL, ROOT, Figure
 from tests.bench.fleet import fleet
 from tests.bench.infra import infra
@@ -52,6 +53,7 @@ def main() -> None:
         "money": [ledger],
         "bill": [bills],
         "reaper": [reaper],
+        "ending": [ending],
         "infra": [infra],
         "fleet": [fleet],
         "submit": [submit],

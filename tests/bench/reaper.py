@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -118,11 +119,11 @@ def _swept(num_machines: int) -> float:
     return seconds
 
 
-def _bare(num_machines: int) -> float:
+def _bare(num_machines: int, launch: Callable[[int], None] | None = None) -> float:
     """Seconds of the least that does it: list machines and disks by tag in large pages, terminate, list again."""
     import boto3
 
-    _launch(num_machines)
+    (launch or _launch)(num_machines)
     began = time.perf_counter()
     ec2 = boto3.session.Session().client("ec2")
     ids, disks = _listed(ec2)
@@ -149,17 +150,18 @@ def _listed(ec2: Any) -> tuple[list[str], list[str]]:
     )
 
 
-def _launch(num_machines: int) -> None:
-    """A new account with so many machines, whose disks end with them."""
+def _launch(num_machines: int, batch: int = BATCH) -> None:
+    """A new account with so many machines, whose disks end with them; each batch of them is a run of its own."""
     import urllib.request
 
     import boto3
 
     reset = urllib.request.Request(f"{os.environ['AWS_ENDPOINT_URL']}/moto-api/reset", method="POST")
     urllib.request.urlopen(reset).close()
-    ec2, tags = boto3.client("ec2"), [{"Key": key, "Value": value} for key, value in TAGS.items()]
-    for start in range(0, num_machines, BATCH):
-        count = min(BATCH, num_machines - start)
+    ec2 = boto3.client("ec2")
+    for start in range(0, num_machines, batch):
+        count = min(batch, num_machines - start)
+        tags = [{"Key": key, "Value": value} for key, value in (TAGS | {"run": f"r{start}"}).items()]
         ec2.run_instances(
             ImageId="ami-12c6146b",
             InstanceType="t3.micro",

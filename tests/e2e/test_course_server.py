@@ -169,7 +169,9 @@ def _environment(home: Path, ledger: str) -> dict[str, str]:
         granted_hours=12,
         emails=(),
         keep={"lab=infra": "the class's own"},
-        skypilot={"vpc_name": "clusterlab-llm-2026"},
+        skypilot={
+            f"aws_{each}": "clusterlab-llm-2026" for each in ("vpc_name", "remote_identity", "security_group_name")
+        },
     )
     for file in yaml.safe_load(user_data(setup))["write_files"]:
         (home / Path(file["path"]).name).write_text(file["content"])

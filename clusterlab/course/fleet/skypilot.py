@@ -20,9 +20,11 @@ LAUNCH = "sky.launch"
 UNDER_WAY = ("PENDING", "WAITING", "RUNNING")
 THROTTLED = re.compile(r"RequestLimitExceeded|Throttl|TooManyRequests|SlowDown|rateLimitExceeded|RATE_LIMIT_EXCEEDED")
 CAPACITY = re.compile(
-    r"Insufficient\w*Capacity|UnfulfillableCapacity|ZONE_RESOURCE_POOL_EXHAUSTED|"
-    r"does not have enough resources|SkuNotAvailable|AllocationFailed"
+    r"Failed to acquire resources|Insufficient\w*Capacity|UnfulfillableCapacity|RESOURCE_POOL_EXHAUSTED"
 )
+"""SkyPilot 0.14.1 says the first of a place that had no machine; the cloud's own word is in its log of the launch."""
+HOPELESS = re.compile(r"credential|permission|not authorized|access ?denied", re.IGNORECASE)
+"""Where it adds this as the reason, no machine comes free."""
 PASSING = ("RequestInterruptedError", "ServerTemporarilyUnavailableError", "ConcurrentWorkerExhaustedError")
 """What SkyPilot raises where its server was stopped, or had its hands full."""
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -136,16 +138,16 @@ def told(error: BaseException) -> Exception:
         _, _, problems = str(error).partition("the course refuses it")
         return LaunchError(Fault.REFUSED, _reason(problems or str(error)))
     places = [str(each) for each in getattr(error, "failover_history", ())]
-    everything = "\n".join([str(error), *places])
-    return LaunchError(_fault(error, everything), _reason(places[-1] if places else str(error)))
+    return LaunchError(_fault(error, [str(error), *places]), _reason(places[-1] if places else str(error)))
 
 
-def _fault(error: BaseException, everything: str) -> Fault:
+def _fault(error: BaseException, told: Sequence[str]) -> Fault:
     if type(error).__name__ in PASSING:
         return Fault.INTERRUPTED
-    if THROTTLED.search(everything):
+    if any(THROTTLED.search(each) for each in told):
         return Fault.THROTTLED
-    return Fault.CAPACITY if CAPACITY.search(everything) else Fault.FAILED
+    full = any(CAPACITY.search(each) and not HOPELESS.search(each) for each in told)
+    return Fault.CAPACITY if full else Fault.FAILED
 
 
 def _reason(text: str) -> str:

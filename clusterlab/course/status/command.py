@@ -135,6 +135,7 @@ def _watch(view: View, say: Words, html: Path | None, *, every: int, json: bool)
                 print_json(seen.as_json()) if json else _print(seen, say)
                 time.sleep(every)
         with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
+            live.update(say("looking ..."), refresh=True)
             while True:
                 seen = _look(view, say, html)
                 most = rows_that_fit(console.height)

@@ -9,6 +9,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+QUEUE = "queue"
+"""Where a job waits that `clusterlab submit` has not given to Ray yet."""
+
 
 class State(StrEnum):
     """How far it came; what is over is no job any more."""
@@ -24,7 +27,7 @@ class Job:
 
     id: str
     where: str
-    """The address of its Ray, or the name of its centre."""
+    """The address of its Ray, the name of its centre, or `QUEUE`."""
     tags: Mapping[str, str]
     state: State
     since: datetime | None

@@ -1,4 +1,4 @@
-"""What a class has in AWS, as the cloud itself says: by the tag `course`, in all regions, with its lease and price."""
+"""What a class has in its clouds, as they say themselves: by the tag `course`, everywhere, with leases and prices."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def clusters(machines: Iterable[Holding]) -> dict[str, list[Holding]]:
 def _holding(each: Resource, catalog: Catalog, granted: timedelta, now: datetime) -> Holding:
     lease = Lease.of(each.tags, each.created or now, granted)
     is_machine = each.kind is Kind.INSTANCE
-    row = catalog.row(RowKind.MACHINE, "aws", each.region, each.shape) if is_machine else None
+    row = catalog.row(RowKind.MACHINE, each.cloud, each.region, each.shape) if is_machine else None
     usd = row.usd(spot=each.spot) if row else None
     return Holding(
         resource=each,

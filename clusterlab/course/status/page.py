@@ -7,10 +7,10 @@ from pathlib import Path
 
 from clusterlab.course.status.gpu import IDLE_FOR, LOW_PERCENT
 from clusterlab.course.status.looks import LONGEST_GAP
-from clusterlab.course.status.part import Name
+from clusterlab.course.status.part import CLOUDS, Name
 from clusterlab.course.status.rows import cluster_rows, lease_rows
 from clusterlab.course.status.snapshot import Snapshot
-from clusterlab.course.status.sums import memory, sums
+from clusterlab.course.status.sums import memory, sums, unseen
 from clusterlab.course.status.words import Words, duration, instant
 from clusterlab.report.frame import render
 from clusterlab.report.words import printable
@@ -40,11 +40,11 @@ def page(snapshot: Snapshot, say: Words) -> str:
         clusters=cluster_rows(snapshot),
         leases=lease_rows(snapshot),
         missing={
-            "clusters": _missing(snapshot, say, Name.CLOUD, Name.SKYPILOT),
-            "gpus": _missing(snapshot, say, Name.RAY, Name.CLOUD),
+            "clusters": _missing(snapshot, say, *CLOUDS, Name.SKYPILOT),
+            "gpus": _missing(snapshot, say, Name.RAY, *CLOUDS),
             "jobs": _missing(snapshot, say, Name.RAY, Name.SLURM),
             "budgets": _missing(snapshot, say, Name.LEDGER),
-            "leases": _missing(snapshot, say, Name.CLOUD),
+            "leases": _missing(snapshot, say, *CLOUDS),
         },
         rule=say(RULE, **rule),
         most=MOST_ROWS,
@@ -63,9 +63,8 @@ def bar(share: Decimal | float | None) -> str:
 
 def _missing(snapshot: Snapshot, say: Words, *names: Name) -> list[str]:
     """Why something is not all there; nothing where nobody was to be asked, and others answered."""
-    parts = [snapshot.parts[name] for name in names]
-    alone = all(each.value is None for each in parts)
-    return [say.looked(each) for each in parts if each.problems and (each.blind or alone)]
+    seen = any(snapshot.parts[name].value is not None for name in names)
+    return [say.looked(each) for each in unseen(snapshot, names) if each.blind or not seen]
 
 
 def _minutes(seconds: int) -> str:

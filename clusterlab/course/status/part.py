@@ -20,11 +20,15 @@ SECONDS = 60.0
 class Name(StrEnum):
     """What is asked."""
 
-    CLOUD = "cloud"
+    AWS = "AWS"
+    GOOGLE = "Google Cloud"
     SKYPILOT = "SkyPilot"
     RAY = "Ray"
     SLURM = "Slurm"
     LEDGER = "ledger"
+
+
+CLOUDS = (Name.AWS, Name.GOOGLE)
 
 
 class NotAsked(Exception):  # noqa: N818 (nothing went wrong)

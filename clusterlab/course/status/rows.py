@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clusterlab.cost.total import Total
 from clusterlab.course.status.machine import CLUSTER_TAG, Holding, clusters
+from clusterlab.course.status.part import Name, Part
 from clusterlab.course.status.snapshot import Snapshot
 from clusterlab.reaper.resource import Kind, Resource
 
@@ -58,8 +59,8 @@ def cluster_rows(snapshot: Snapshot) -> list[ClusterRow] | None:
     by_name = {each.name_on_cloud: each for each in snapshot.sky or ()}
     found = clusters(snapshot.machines or ())
     rows = [_of_cloud(name, each, by_name.get(name), snapshot.sky is not None) for name, each in found.items()]
-    seen_in_aws = snapshot.machines is not None
-    rows += [_of_sky(each, seen_in_aws) for name, each in by_name.items() if name not in found]
+    seen = [cloud for cloud, name in (("aws", Name.AWS), ("gcp", Name.GOOGLE)) if not _missing(snapshot.parts[name])]
+    rows += [_of_sky(each, seen) for name, each in by_name.items() if name not in found]
     return sorted(rows, key=lambda each: (each.student is None, each.student or "", each.name))
 
 
@@ -88,9 +89,13 @@ def _of_cloud(name: str, found: Sequence[Holding], sky: SkyCluster | None, asked
     )
 
 
-def _of_sky(each: SkyCluster, seen_in_aws: bool) -> ClusterRow:
-    """One that the cloud did not show: it is in another, or it is gone."""
-    gone = seen_in_aws and each.where.startswith("aws") and each.status == RUNS
+def _missing(part: Part[Any]) -> bool:
+    return part.value is None or bool(part.problems)
+
+
+def _of_sky(each: SkyCluster, seen: Sequence[str]) -> ClusterRow:
+    """One that no cloud showed: it is in another one, or it is gone."""
+    gone = each.where.partition("/")[0] in seen and each.status == RUNS
     return ClusterRow(
         name=each.name,
         student=each.student,

@@ -12,10 +12,10 @@ from clusterlab.course.status.gpu import IDLE_FOR, LOW_PERCENT, Gpu, State
 from clusterlab.course.status.job import Job
 from clusterlab.course.status.job import State as JobState
 from clusterlab.course.status.looks import LONGEST_GAP
-from clusterlab.course.status.part import Name
+from clusterlab.course.status.part import CLOUDS, Name
 from clusterlab.course.status.rows import ClusterRow, LeaseRow, cluster_rows, lease_rows
 from clusterlab.course.status.snapshot import Snapshot
-from clusterlab.course.status.sums import memory, sums
+from clusterlab.course.status.sums import memory, sums, unseen
 from clusterlab.course.status.words import Words, duration, instant
 from clusterlab.report.words import printable
 
@@ -79,7 +79,7 @@ def _sums(snapshot: Snapshot, say: Words) -> Table:
 def _clusters(snapshot: Snapshot, say: Words, most: int) -> Iterator[RenderableType]:
     rows = cluster_rows(snapshot)
     if rows is None:
-        yield from _missing(snapshot, say, "clusters", (Name.CLOUD, Name.SKYPILOT))
+        yield from _missing(snapshot, say, "clusters", (*CLOUDS, Name.SKYPILOT))
         return
     if not rows:
         yield Text(say("no clusters"), style="dim")
@@ -108,7 +108,7 @@ def _cluster(row: ClusterRow, say: Words, *, with_sky: bool) -> Iterator[Text | 
 def _gpus(snapshot: Snapshot, say: Words, most: int, *, wide: bool) -> Iterator[RenderableType]:
     if not snapshot.gpus:
         if snapshot.gpus is None:
-            yield from _missing(snapshot, say, "GPUs", (Name.RAY, Name.CLOUD))
+            yield from _missing(snapshot, say, "GPUs", (Name.RAY, *CLOUDS))
         return
     table = _table(say("GPUs"), say("machine"), "GPU", say("whose"), say("state"))
     table.add_column(say("used"), no_wrap=True, justify="right")
@@ -164,7 +164,7 @@ def _job(job: Job, snapshot: Snapshot, say: Words, *, wide: bool) -> Iterator[Te
     yield say.gpus(job)
     yield duration(snapshot.at - job.since) if job.since else ""
     if wide:
-        yield printable(job.where)
+        yield say.where(job)
 
 
 def _budgets(snapshot: Snapshot, say: Words, most: int, *, wide: bool) -> Iterator[RenderableType]:
@@ -204,7 +204,7 @@ def _bar(purse: Purse) -> str:
 def _leases(snapshot: Snapshot, say: Words, most: int) -> Iterator[RenderableType]:
     rows = lease_rows(snapshot)
     if rows is None:
-        yield from _missing(snapshot, say, "leases", (Name.CLOUD,))
+        yield from _missing(snapshot, say, "leases", CLOUDS)
         return
     if not rows:
         yield Text(say("no leases"), style="dim")
@@ -235,7 +235,7 @@ def _looked(snapshot: Snapshot, say: Words) -> Iterator[Text]:
 
 def _missing(snapshot: Snapshot, say: Words, title: str, names: Sequence[Name]) -> Iterator[Text]:
     """In place of a table: why there is none."""
-    told = "; ".join(say.looked(snapshot.parts[name]) for name in names if snapshot.parts[name].problems)
+    told = "; ".join(map(say.looked, unseen(snapshot, names)))
     yield Text.assemble((say(title), "italic"), "  ", (told, "red"))
 
 

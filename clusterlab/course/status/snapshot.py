@@ -16,7 +16,7 @@ from clusterlab.course.status.job import Job
 from clusterlab.course.status.looks import LONGEST_GAP
 from clusterlab.course.status.meeting import Calendar
 from clusterlab.course.status.need import Need, needs
-from clusterlab.course.status.part import Name, Part
+from clusterlab.course.status.part import CLOUDS, Name, Part
 
 if TYPE_CHECKING:
     from clusterlab.course.status.machine import Holding
@@ -40,8 +40,14 @@ class Snapshot:
 
     @property
     def holdings(self) -> tuple[Holding, ...] | None:
-        """Machines, disks and addresses, as the cloud has them."""
-        return cast("tuple[Holding, ...] | None", self._value(Name.CLOUD))
+        """Machines, disks and addresses, as the clouds have them; None where no cloud could be looked at."""
+        found = [each for each in map(self._value, CLOUDS) if each is not None]
+        return tuple(each for holdings in found for each in holdings) if found else None
+
+    @property
+    def clouds_blind(self) -> bool:
+        """Whether a cloud, or a part of one, could not be looked at."""
+        return any(self.parts[name].blind for name in CLOUDS)
 
     @property
     def machines(self) -> list[Holding] | None:
@@ -60,19 +66,20 @@ class Snapshot:
 
     @property
     def jobs(self) -> tuple[Job, ...] | None:
-        """Ray's and Slurm's; None where neither could be looked at."""
+        """Ray's and Slurm's, and those that wait to go to Ray; None where neither of both could be looked at."""
         rays: tuple[RayLook, ...] | None = self._value(Name.RAY)
         slurm: tuple[Job, ...] | None = self._value(Name.SLURM)
         if rays is None and slurm is None:
             return None
-        return (*(job for each in rays or () for job in each.jobs), *(slurm or ()))
+        waiting = self.books.waiting if self.books else ()
+        return (*(job for each in rays or () for job in each.jobs), *(slurm or ()), *waiting)
 
     @property
     def per_hour(self) -> Total | None:
         """What the machines that run cost an hour."""
         if self.machines is None:
             return None
-        unseen = Total(num_unknown=len(self.parts[Name.CLOUD].problems))
+        unseen = Total(num_unknown=int(self.clouds_blind))
         return Total.of(each.usd_per_hour for each in self.machines) + unseen
 
     @property

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from clusterlab.catalog import Catalog
 from clusterlab.cluster import Cluster, Mode
@@ -19,12 +18,13 @@ from clusterlab.course.status.part import Asked, Name, NotAsked
 from clusterlab.errors import INSTALL_AWS, ClusterlabError, InputError, MissingError, Problem
 from clusterlab.lease import granted_lease
 from clusterlab.ledger.location import VARIABLE, named, open_ledger
-from clusterlab.metering.sources import ADDRESS, TOKEN
+from clusterlab.ray_address import ADDRESS_VARIABLE, given_token, url_of
 
 if TYPE_CHECKING:
     from clusterlab.course.status.machine import Holding
     from clusterlab.course.status.spend import Books
     from clusterlab.reaper.cloud import Cloud
+    from clusterlab.reaper.scan import Scan
 
 Problems = tuple[str, ...]
 
@@ -48,24 +48,40 @@ class Sources:
         budget = self.cluster.budget
         shared = self.cluster.mode is Mode.SHARED
         return [
-            Asked(name=Name.CLOUD, ask=lambda: self._cloud(now), needed="aws" in clouds),
-            Asked(name=Name.SKYPILOT, ask=self._skypilot, needed=clouds != {"aws"}),
+            Asked(name=Name.AWS, ask=lambda: self._aws(now), needed="aws" in clouds),
+            Asked(name=Name.GOOGLE, ask=lambda: self._google(now), needed="gcp" in clouds),
+            Asked(name=Name.SKYPILOT, ask=self._skypilot, needed=not clouds <= {"aws", "gcp"}),
             Asked(name=Name.RAY, ask=self._ray, needed=shared or bool(self.rays)),
             Asked(name=Name.SLURM, ask=lambda: self._slurm(now), needed=False),
             Asked(name=Name.LEDGER, ask=self._ledger, needed=bool(budget.course_usd or budget.student_usd)),
         ]
 
-    def _cloud(self, now: datetime) -> tuple[tuple[Holding, ...], Problems]:
+    def _aws(self, now: datetime) -> tuple[tuple[Holding, ...], Problems]:
         if "aws" not in {each.cloud for each in self.cluster.infra}:
-            raise NotAsked("the class has no place in AWS")
+            raise NotAsked("the class has no place there")
         account = self.cloud() if self.cloud else _account()
-        from clusterlab.course.status.machine import holdings, problems
         from clusterlab.reaper.listing import Question
         from clusterlab.reaper.resource import BY_THE_HOUR
         from clusterlab.reaper.scan import scan
 
         question = Question(courses=frozenset([self.cluster.course]))
         seen = scan(account, account.regions(), question, kinds=BY_THE_HOUR)
+        return self._there(seen, now)
+
+    def _google(self, now: datetime) -> tuple[tuple[Holding, ...], Problems]:
+        if "gcp" not in {each.cloud for each in self.cluster.infra}:
+            raise NotAsked("the class has no place there")
+        from clusterlab.course.provision import google_of
+        from clusterlab.google.scan import scan
+
+        compute = google_of(self.cluster)
+        if compute is None:
+            raise NotAsked("the class's file names no project, `gcp`")
+        return self._there(scan(compute, self.cluster.course), now)
+
+    def _there(self, seen: Scan, now: datetime) -> tuple[tuple[Holding, ...], Problems]:
+        from clusterlab.course.status.machine import holdings, problems
+
         if seen.failed and len(seen.failed) == len(seen.looks):
             raise ClusterlabError("\n".join(problems(seen)))
         return holdings(seen, self.catalog, granted=granted_lease(), now=now), problems(seen)
@@ -75,11 +91,11 @@ class Sources:
 
     def _ray(self) -> tuple[tuple[shared_ray.RayLook, ...], Problems]:
         if not self.rays:
-            raise NotAsked(f"{ADDRESS} is not set; it, or --ray, names the dashboard, http://host:port")
+            raise NotAsked(f"{ADDRESS_VARIABLE} is not set; it, or --ray, names the dashboard, http://host:port")
         found, problems = [], []
         for each in self.rays:
             try:
-                found.append(shared_ray.ask(each, os.environ.get(TOKEN)))
+                found.append(shared_ray.ask(each, given_token(os.environ)))
             except ClusterlabError as error:
                 problems.append(str(error))
         if not found:
@@ -117,12 +133,12 @@ class Sources:
             from clusterlab.ledger.budget import Scope
 
             try:
-                students, problems = self.cluster.students(), ()
+                students = self.cluster.students()
             except InputError:
                 # The ledger knows who used something, whoever the roster is.
-                students, problems = (), ()
+                students = ()
             names = {Scope.STUDENT: students, Scope.TEAM: tuple(self.cluster.teams)}
-            return read(ledger, self.cluster.course, names), problems
+            return read(ledger, self.cluster.course, names, self.cluster.limits), ()
 
 
 def check_addresses(given: list[str] | None) -> tuple[str, ...]:
@@ -131,24 +147,26 @@ def check_addresses(given: list[str] | None) -> tuple[str, ...]:
     Raises:
         InputError: one is no `http://host:port`.
     """
-    path = "--ray" if given else ADDRESS
-    found = given or [each for each in [os.environ.get(ADDRESS)] if each]
+    path = "--ray" if given else ADDRESS_VARIABLE
+    asked = given or [each for each in [os.environ.get(ADDRESS_VARIABLE)] if each]
+    found = {each: _address(each) for each in asked}
     problems = [
         Problem(path=path, message=f"{each!r}; allowed: a dashboard, http://host:port")
-        for each in found
-        if not _is_address(each)
+        for each, address in found.items()
+        if address is None
     ]
     if problems:
         raise InputError(problems)
-    return tuple(dict.fromkeys(each.rstrip("/") for each in found))
+    return tuple(dict.fromkeys(each for each in found.values() if each))
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> str | None:
+    """A dashboard that can be asked; None where it is none: whoever has one behind TLS goes by a tunnel."""
     try:
-        url = urlsplit(text)
-        return url.scheme == "http" and bool(url.hostname) and url.port is not None
-    except ValueError:
-        return False
+        found = url_of(text)
+    except InputError:
+        return None
+    return found if found.startswith("http:") else None
 
 
 def _account() -> Cloud:

@@ -11,7 +11,9 @@ SPANISH = {
     "fri": "vie",
     "sat": "sáb",
     "sun": "dom",
-    "cloud": "la nube",
+    "AWS": "AWS",
+    "Google Cloud": "Google Cloud",
+    "queue": "cola",
     "SkyPilot": "SkyPilot",
     "Ray": "Ray",
     "Slurm": "Slurm",
@@ -111,6 +113,7 @@ SPANISH = {
     "idle: held, and below {percent} % at every look for {minutes} min, looks at most {gap} min apart": (
         "ociosa: retenida, y bajo el {percent} % en cada vista durante {minutes} min, con vistas cada {gap} min o menos"
     ),
+    "looking ...": "consultando ...",
     "looked at: {names}": "se consultó: {names}",
     # The page's own.
     "Status of {course}": "Estado de {course}",

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from clusterlab.class_budget import Limits
 from clusterlab.cost.interval import Source
 from clusterlab.cost.total import Total
+from clusterlab.course.status.job import QUEUE, Job, State
 from clusterlab.errors import InputError
 from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.ledger.spending import Spending
 from clusterlab.report.leases import OpenUse, open_uses
+from clusterlab.submission.queue import Queue
+from clusterlab.submission.table import is_there
+from clusterlab.submission.ticket import Ticket
 
 FULL = Decimal(1)
 """Of a cap: the gate then refuses each further launch, and `clusterlab enforce` stops machines."""
@@ -38,8 +43,8 @@ class Purse:
 
     @property
     def spent_up(self) -> bool:
-        """Whether all of it is gone."""
-        return self.cap_usd is not None and self.spent.usd >= self.cap_usd * FULL
+        """Whether all of it is gone; of a cap of nothing, whether something was spent."""
+        return self.cap_usd is not None and 0 < self.spent.usd >= self.cap_usd * FULL
 
     def as_json(self) -> dict[str, Any]:
         """As JSON values, dollars as texts."""
@@ -62,28 +67,56 @@ class Books:
     """The course's, then teams and students, the fullest first."""
     elsewhere: tuple[OpenUse, ...]
     """What is in use and was metered by others than EC2."""
+    waiting: tuple[Job, ...] = ()
+    """Submissions that are not with Ray yet, in the order in which they would be asked now."""
 
 
-def read(ledger: Ledger, course: str, names: Mapping[Scope, Iterable[str]]) -> Books:
+def read(ledger: Ledger, course: str, names: Mapping[Scope, Iterable[str]], limits: Limits) -> Books:
     """Read it.
 
     Args:
         ledger: Which.
         course: Whose.
-        names: Its students and teams; whoever has a budget or use of this course beside them is shown too.
+        names: Its students and teams; whoever has used something of this course beside them is shown too.
+        limits: What each student may use of the shared cluster, by which the queue has its order.
     """
+    waiting = _waiting(ledger, course, limits)
     try:
         found = ledger.statement(course)
     except InputError:
         # Nothing of this course is on record yet.
-        return Books(purses=_purses(ledger.spendings(), course, names), elsewhere=())
+        return Books(purses=_purses(ledger.spendings(), course, names), elsewhere=(), waiting=waiting)
     used = {
         Scope.STUDENT: {each.student for each in found.intervals if each.student},
         Scope.TEAM: {each.team for each in found.intervals if each.team},
     }
     whose = {scope: {*names.get(scope, ()), *used[scope]} for scope in used}
     others = [each for each in found.intervals if each.source is not Source.EC2]
-    return Books(purses=_purses(ledger.spendings(), course, whose), elsewhere=open_uses(others, found.leases, found.at))
+    return Books(
+        purses=_purses(ledger.spendings(), course, whose),
+        elsewhere=open_uses(others, found.leases, found.at),
+        waiting=waiting,
+    )
+
+
+def _waiting(ledger: Ledger, course: str, limits: Limits) -> tuple[Job, ...]:
+    with ledger.database.reading() as connection:
+        if not is_there(connection):
+            return ()
+    _, verdicts = Queue(ledger=ledger, course=course, limits=limits).standing()
+    return tuple(_job(each.ticket) for each in verdicts)
+
+
+def _job(ticket: Ticket) -> Job:
+    return Job(
+        id=ticket.id,
+        where=QUEUE,
+        tags={"student": ticket.student, "lab": ticket.lab, "run": ticket.id},
+        state=State.WAITING,
+        since=ticket.joined,
+        gpus=Decimal(0),
+        cpus=Decimal(0),
+    )
 
 
 def _purses(spendings: Iterable[Spending], course: str, names: Mapping[Scope, Iterable[str]]) -> tuple[Purse, ...]:
@@ -92,9 +125,11 @@ def _purses(spendings: Iterable[Spending], course: str, names: Mapping[Scope, It
     if not any(each.scope is Scope.COURSE for each in found):
         found.append(Purse(scope=Scope.COURSE, name=course, cap_usd=None, held_usd=Decimal(0), spent=Total()))
     order = [Scope.COURSE, Scope.TEAM, Scope.STUDENT]
-    return tuple(
-        sorted(found, key=lambda each: (order.index(each.scope), -(each.share or 0), -each.spent.usd, each.name))
-    )
+
+    def fullest(each: Purse) -> tuple[Any, ...]:
+        return order.index(each.scope), not each.spent_up, -(each.share or 0), -each.spent.usd, each.name
+
+    return tuple(sorted(found, key=fullest))
 
 
 def _purse(spending: Spending) -> Purse:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from clusterlab.course.status.gpu import Gpu
 from clusterlab.course.status.job import State as JobState
-from clusterlab.course.status.part import Name
+from clusterlab.course.status.part import Name, Part
 from clusterlab.course.status.snapshot import Snapshot
 from clusterlab.course.status.words import Words
 
@@ -18,7 +19,7 @@ def sums(snapshot: Snapshot, say: Words) -> Iterator[tuple[str, str, str]]:
     others = len(machines or ()) - running
     told = say("{num} running", num=running) + (f", {say('{num} not', num=others)}" if others else "")
     usd = f"{say.per_hour(snapshot.per_hour)} USD/h"
-    if snapshot.parts[Name.CLOUD].problems:
+    if snapshot.clouds_blind:
         told = say("at least {usd}", usd=told)
     yield say("machines"), unknown if machines is None else told, "" if machines is None else usd
     idle = snapshot.idle_per_hour
@@ -29,6 +30,12 @@ def sums(snapshot: Snapshot, say: Words) -> Iterator[tuple[str, str, str]]:
         told = say("{running} running, {waiting} waiting", running=len(jobs or ()) - waiting, waiting=waiting)
         yield say("jobs"), unknown if jobs is None else told, ""
     yield say("budget"), *_course(snapshot, say)
+
+
+def unseen(snapshot: Snapshot, names: Sequence[Name]) -> list[Part[Any]]:
+    """Of these places, those that could not be looked at and had to be; where there are none, those nobody asked."""
+    parts = [snapshot.parts[name] for name in names if snapshot.parts[name].problems]
+    return [each for each in parts if each.blind] or parts
 
 
 def _course(snapshot: Snapshot, say: Words) -> tuple[str, str]:

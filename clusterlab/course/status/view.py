@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from clusterlab.course.status import looks
 from clusterlab.course.status.gpu import Gpu, State, join, with_looks
 from clusterlab.course.status.looks import Low
 from clusterlab.course.status.meeting import Calendar
-from clusterlab.course.status.part import SECONDS, Name, Part, look
+from clusterlab.course.status.part import SECONDS, Name, look
 from clusterlab.course.status.snapshot import Snapshot
 from clusterlab.course.status.sources import Sources
 from clusterlab.errors import InputError, StorageError
@@ -35,14 +34,15 @@ class View:
         """Look once."""
         now = self.clock()
         parts = look(self.sources.asked(now), seconds=self.seconds)
-        found = _gpus(parts)
-        notes: tuple[str, ...] = ()
-        if found is not None:
-            notes = self._remember(found, now)
-            found = with_looks(found, self._lows or {})
         cluster = self.sources.cluster
-        calendar = Calendar.of(cluster, now)
-        return Snapshot(course=cluster.course, at=now, calendar=calendar, parts=parts, gpus=found, notes=notes)
+        seen = Snapshot(
+            course=cluster.course, at=now, calendar=Calendar.of(cluster, now), parts=parts, gpus=None, notes=()
+        )
+        found = _gpus(seen)
+        if found is None:
+            return seen
+        notes = self._remember(found, now)
+        return replace(seen, gpus=with_looks(found, self._lows or {}), notes=notes)
 
     def _remember(self, gpus: tuple[Gpu, ...], now: datetime) -> tuple[str, ...]:
         """Keep what was seen; a file that cannot be read or written keeps nobody from being shown anything."""
@@ -63,9 +63,9 @@ class View:
         return tuple(notes)
 
 
-def _gpus(parts: Mapping[Name, Part[Any]]) -> tuple[Gpu, ...] | None:
+def _gpus(seen: Snapshot) -> tuple[Gpu, ...] | None:
     """What Ray measures and what machines have; None where nobody said anything."""
-    rays, machines = parts[Name.RAY].value, parts[Name.CLOUD].value
-    if rays is None and machines is None:
+    rays = seen.parts[Name.RAY].value
+    if rays is None and seen.machines is None:
         return None
-    return join((gpu for each in rays or () for gpu in each.gpus), machines or ())
+    return join((gpu for each in rays or () for gpu in each.gpus), seen.machines or ())

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from clusterlab.calendar import DAYS
 from clusterlab.cost.total import Total
 from clusterlab.course.status.gpu import Gpu, State
+from clusterlab.course.status.job import QUEUE
 from clusterlab.course.status.meeting import Calendar, Meeting
 from clusterlab.course.status.need import Kind, Need
 from clusterlab.course.status.spanish import SPANISH
@@ -129,11 +130,17 @@ class Words:
 
     def gpu(self, gpu: Gpu) -> str:
         """Which of its machine, or how many of one that nobody measures."""
-        return printable(f"{gpu.count} x {gpu.model}" if gpu.index is None else f"{gpu.index} {gpu.model}").rstrip(" x")
+        if gpu.index is not None:
+            return printable(f"{gpu.index} {gpu.model}".strip())
+        return printable(f"{gpu.count} x {gpu.model}") if gpu.model else f"{gpu.count} GPU"
 
     def gpus(self, job: Job) -> str:
         """How many a job holds."""
         return self("unknown") if job.gpus is None else f"{job.gpus.normalize():f}"
+
+    def where(self, job: Job) -> str:
+        """Its Ray's address or its centre, or that it is in our queue."""
+        return printable(self(job.where) if job.where == QUEUE else job.where)
 
     def low(self, gpu: Gpu) -> str:
         """How long a GPU has been low, and by how many looks that is known."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from clusterlab.ledger.budget import Scope
@@ -47,9 +49,7 @@ def take_over(course: Course, step: Step) -> None:
     import boto3
 
     before = known(course)
-    for each in orphans(course):
-        refused = _end(course, each)
-        course.say(f"{each.resource}: ended{f', refused: {refused}' if refused else ''}")
+    _end_lost(course)
     state = ("--state", str(course.out / STACK))
     exports = make_class(course.cluster.path, *state, root=course.root, region=REGION, endpoint=LOCAL_ENDPOINT)
     course.bucket = str(exports["aws_bucket"])
@@ -96,11 +96,24 @@ def orphans_here(course: Course) -> list[Orphan]:
     return of_scan(seen, frozenset(known(course)), course.catalog)
 
 
-def _end(course: Course, orphan: Orphan) -> str:
-    """End one, as `class up` and `class down` do; what the cloud refused."""
-    from clusterlab.course.provision import Provision
+def _end_lost(course: Course) -> None:
+    """End what the state does not know, by the means of `class down`."""
+    from clusterlab.course.ending.clearing import Clearing
+    from clusterlab.course.ending.proof import Found
+    from clusterlab.reaper.keeplist import KeepList
 
-    made = Provision(
-        cluster=course.cluster, root=course.root, cloud=course.aws, catalog=course.catalog, tell=lambda _: None
+    clearing = Clearing(
+        cloud=course.aws,
+        account="",
+        course=course.name,
+        regions=course.aws.regions(),
+        strays={},
+        catalog=course.catalog,
+        began=datetime.now(UTC),
+        sleep=time.sleep,
+        clock=time.monotonic,
     )
-    return "; ".join(made.end([orphan]).values())
+    seen, found = clearing.look(), Found.of(None)
+    clearing.end(seen, KeepList(reasons={}), known(course), found)
+    for each in found.entries.values():
+        course.say(f"{each.resource}: ended{f', refused: {each.error}' if each.error else ''}")

@@ -35,6 +35,8 @@ class Project:
         """By collection or path, for good."""
         self.unreachable: list[str] = []
         self.page = 2
+        self.filters = True
+        """Whether it keeps to the filter that it is asked with."""
         self.calls: list[str] = []
         self.lag = 0
         """For how many lists a machine that ends is still there."""
@@ -78,7 +80,7 @@ class Project:
         wanted = [
             (path, item)
             for path, item in sorted(self.items.items())
-            if path.split("/")[-2] == collection and item["labels"].get("course") == match[1]
+            if path.split("/")[-2] == collection and (item["labels"].get("course") == match[1] or not self.filters)
         ]
         start = int(query.get("pageToken", "0"))
         end = start + min(self.page, int(query["maxResults"]))

@@ -66,6 +66,8 @@ def test_all_pages_of_all_zones_are_read_and_nobody_else_s(project: Project, com
     project.add("regions/us-east1/addresses/ip", address="192.0.2.1", status="RESERVED")
     assert sorted(ids(compute)) == [*(f"i-{number}" for number in range(7)), "ip"]
     assert project.calls.count("GET aggregated/instances") == 4
+    project.filters = False
+    assert sorted(ids(compute)) == [*(f"i-{number}" for number in range(7)), "ip"]
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from clusterlab.submission.look import Look
 from clusterlab.submission.queue import Queue
 from clusterlab.submission.ticket import State, Ticket
 from tests.clusterlab.ledger.conftest import Clock, clock, postgresql_server, url
+from tests.clusterlab.submission.repository import course_repository, reset
 
 __all__ = ["clock", "postgresql_server", "url"]
 
@@ -57,6 +61,30 @@ def look(gpus: int, *running: str, over: dict[str, datetime] | None = None, **he
         running=frozenset(running) | held.keys(),
         over=over or {},
     )
+
+
+@pytest.fixture(scope="session")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A class's repository, made once."""
+    return course_repository(tmp_path_factory.mktemp("course") / "repository")
+
+
+@pytest.fixture
+def root(course: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """It as the working folder, as it was made, with its own jobs."""
+    monkeypatch.chdir(course)
+    monkeypatch.setattr(sys, "path", [str(course), *sys.path])
+    others = _forget_jobs()
+    yield course
+    _forget_jobs()
+    sys.modules.update(others)
+    reset(course)
+
+
+def _forget_jobs() -> dict[str, ModuleType]:
+    """Have jobs read from the repository that is the working folder; those that were known."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "jobs"]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 @pytest.fixture

@@ -20,11 +20,21 @@ IGNORED = "runs/\n.venv/\n__pycache__/\n"
 
 
 def course_repository(folder: Path) -> Path:
-    """Make one, in which nothing is committed yet."""
+    """Make one, with all of it committed; its lab names a secret."""
     root = copy_repository(folder)
+    task = root / "labs" / "echo.yaml"
+    task.write_text(task.read_text().replace("run: |", "secrets:\n  HF_TOKEN: null\n\nrun: |"))
     (root / "clusters").mkdir()
     (root / "clusters" / "llm-2026.yaml").write_text(CLASS)
     (root / ".gitignore").write_text(IGNORED)
     shutil.copy(ROOT / "sky.yaml", root)
-    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (["init", "--quiet"], ["add", "."], [*identity, "commit", "--quiet", "-m", "The class"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
     return root
+
+
+def reset(root: Path) -> None:
+    """Undo all that was done to it since."""
+    for command in (["checkout", "--quiet", "."], ["clean", "--quiet", "-fdx"]):
+        subprocess.run(["git", *command], cwd=root, check=True)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterlab.class_budget import Limits
@@ -171,6 +171,7 @@ def _within(student: str, holding: Sequence[Ticket], used: dict[str, Used], allo
     return (allowed.gpus is None or gpus <= allowed.gpus) and (allowed.gpu_hours is None or hours <= allowed.gpu_hours)
 
 
+@settings(max_examples=30)
 @given(st.data(), st.integers(1, 4))
 def test_nobody_waits_for_ever(data: st.DataObject, gpus: int) -> None:
     """A large job of whom everybody goes before, in a stream of small ones that never ends."""

@@ -13,13 +13,12 @@ from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.submission.queue import Queue
 from tests.clusterlab.submission.conftest import limits, look, ticket
-from tests.clusterlab.submission.repository import course_repository
 
 
 @pytest.fixture
-def ledger_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def ledger_url(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A class's repository as the working folder, and its ledger."""
-    monkeypatch.chdir(course_repository(tmp_path / "repository"))
+    assert root == Path.cwd()
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     with closing(Ledger.open(url, begin=True)) as ledger:
         ledger.set_cap(Scope.STUDENT, "ana", Decimal(10))

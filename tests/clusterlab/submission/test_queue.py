@@ -157,7 +157,7 @@ def take_turns(url: str, number: int, start: Any, seen: Any) -> None:
         while state(queue, name) is State.WAITING:
             if queue.claim_look():
                 queue.arbitrate(look(NUM_GPUS))
-            time.sleep(0.1)
+            time.sleep(0.2)
         queue.start(name)
         holding, _ = queue.standing()
         seen.put((name, [other.student for other in holding]))

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from sqlalchemy import select
@@ -32,7 +30,6 @@ from tests import postgresql
 from tests.clusterlab.ledger.conftest import held
 from tests.clusterlab.submission.conftest import NOON, ticket
 from tests.clusterlab.submission.dashboard import TOKEN, Dashboard, dashboard
-from tests.clusterlab.submission.repository import course_repository
 
 MANY = 1000
 
@@ -107,25 +104,6 @@ class Desk:
 
     def state(self, name: str) -> State:
         return self.queue.ticket(name).state
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    made = course_repository(tmp_path / "repository")
-    task = made / "labs" / "echo.yaml"
-    task.write_text(task.read_text().replace("run: |", "secrets:\n  HF_TOKEN: null\n\nrun: |"))
-    monkeypatch.chdir(made)
-    monkeypatch.setattr(sys, "path", [str(made), *sys.path])
-    others = _forget_jobs()
-    yield made
-    _forget_jobs()
-    sys.modules.update(others)
-
-
-def _forget_jobs() -> dict[str, ModuleType]:
-    """Have jobs read from the repository that is the working folder; those that were known."""
-    names = [name for name in sys.modules if name.partition(".")[0] == "jobs"]
-    return {name: sys.modules.pop(name) for name in names}
 
 
 def _desk(root: Path, url: str, board: Dashboard) -> Desk:

@@ -1,8 +1,8 @@
 """A `pulumi` that answers as the CLI 3.272.0 answers its Automation API, and whose engine makes machines by boto3.
 
-Its folder (FAKE_PULUMI) holds `plan.json`, what the program would make; `<stack>.json`, the state; `<stack>.lock`, what
-a killed one left; `calls.jsonl`, how it was called; and `fault`, what goes wrong: `killed` before the state is written,
-`refused` by the policy, `slow` to make the second resource.
+Its folder (FAKE_PULUMI) holds `plan.json`, what the program would make; `<stack>.json`, the state; `<stack>.lock`, of
+one that takes it down or was killed; `calls.jsonl`, how it was called; and `fault`, what goes wrong: `killed` before
+the state is written, `refused` by the policy, `slow` to make the second resource or to take one down.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def up(stack: str) -> int:
                 os.kill(os.getpid(), signal.SIGKILL)
             if fault() == "slow":
                 time.sleep(1)
-            made.append({"urn": urn(each), "type": each["type"], "custom": True, "id": ids, "outputs": each["inputs"]})
+            known = {"urn": urn(each), "type": each["type"], "custom": True, "id": ids, "outputs": each["inputs"]}
+            made.append(known | {"dependencies": each.get("dependencies", [])})
             send({"resOutputsEvent": {"metadata": step("create", urn(each), each["inputs"])}})
         send({"summaryEvent": {"resourceChanges": {"create": len(made)}}})
     save(stack, made)
@@ -112,15 +113,39 @@ def up(stack: str) -> int:
 
 
 def destroy(stack: str) -> int:
+    try:
+        lock = (FOLDER / f"{stack}.lock").open("x")
+    except FileExistsError:
+        return fail("the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end")
+    with lock:
+        try:
+            return destroy_alone(stack)
+        finally:
+            Path(lock.name).unlink()
+
+
+def destroy_alone(stack: str) -> int:
+    spared = kept(resources(stack)) if "--exclude-protected" in sys.argv else []
+    if not spared and any(each.get("protect") for each in resources(stack)):
+        return fail("resource cannot be deleted because it is protected")
     with events() as send:
-        for each in resources(stack):
+        for each in [each for each in resources(stack) if each not in spared]:
+            if fault() == "slow":
+                time.sleep(0.2)
             send({"resourcePreEvent": {"metadata": step("delete", each["urn"], each["outputs"], "old")}})
             if each["type"] == INSTANCE:
                 ec2().terminate_instances(InstanceIds=[each["id"]])
             send({"resOutputsEvent": {"metadata": step("delete", each["urn"], each["outputs"], "old")}})
-        send({"summaryEvent": {"resourceChanges": {"delete": len(resources(stack))}}})
-    save(stack, [])
+        send({"summaryEvent": {"resourceChanges": {"delete": len(resources(stack)) - len(spared)}}})
+    save(stack, spared)
     return 0
+
+
+def kept(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is protected, and what that depends on, as the CLI's --exclude-protected has it."""
+    urns = {each["urn"] for each in made if each.get("protect")}
+    urns |= {needed for each in made if each["urn"] in urns for needed in each.get("dependencies", ())}
+    return [each for each in made if each["urn"] in urns]
 
 
 def make(each: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 from clusterlab.cli import app
 from clusterlab.course import command
+from clusterlab.course.ending import command as ending
 from clusterlab.errors import EXIT_INTERRUPTED
 from clusterlab.reaper.cloud import Cloud
 from tests.infra.automation.conftest import COURSE, HERE, ROOT, TAGS, THERE, Engine, machine, network
@@ -31,6 +33,10 @@ GPUS = [machine(f"gpu-{number}") for number in range(7)]
 @pytest.fixture(autouse=True)
 def _reach(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "_cloud", lambda: cloud)
+    monkeypatch.setattr(ending, "sleep", lambda _: None)
+    monkeypatch.delenv("CLUSTERLAB_LEDGER", raising=False)
+    # Nobody listens there: no SkyPilot of this machine is asked.
+    monkeypatch.setenv("SKYPILOT_API_SERVER_ENDPOINT", "http://127.0.0.1:9")
 
 
 def invoke(*arguments: str | Path) -> tuple[int, str]:
@@ -38,6 +44,10 @@ def invoke(*arguments: str | Path) -> tuple[int, str]:
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.output
+
+
+def down(engine: Engine, *arguments: str) -> tuple[int, str]:
+    return invoke("down", engine.file, "--proof", engine.folder / "proof.json", *arguments)
 
 
 def alive(region: str = HERE) -> list[dict[str, Any]]:
@@ -53,6 +63,18 @@ def launch(region: str = HERE, **tags: str) -> str:
         ImageId="ami-12c6146b", InstanceType="m5.large", MinCount=1, MaxCount=1, TagSpecifications=specifications
     )
     return str(answer["Instances"][0]["InstanceId"])
+
+
+def running_up(engine: Engine) -> subprocess.Popen[str]:
+    """`class up` as a process of its own, so that a signal is a real one."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, "class", "up", str(engine.file), "--yes"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
 
 
 def test_preview_has_dollars_an_hour_beside_each_resource(engine: Engine) -> None:
@@ -80,10 +102,41 @@ def test_up_makes_it_and_config_tells_skypilot(engine: Engine, tmp_path: Path) -
     exports = {"aws_vpc_name": "v", "aws_remote_identity": "r", "aws_security_group_name": "s"}
     (engine.folder / "outputs.json").write_text(json.dumps(exports))
     code, out = invoke("up", engine.file, "--yes")
-    assert (code, f"class {COURSE} is up" in out) == (0, True)
+    assert (code, f"class {COURSE} is up" in out) == (0, True), out
     path = tmp_path / "config.yaml"
     assert invoke("config", engine.file, "--write", path)[0] == 0
     assert yaml.safe_load(path.read_text())["aws"]["vpc_name"] == "v"
+
+
+def test_up_twice_says_of_each_step_that_there_was_nothing_to_do(engine: Engine) -> None:
+    engine.plan(network(), *GPUS[:1])
+    _, out = invoke("up", engine.file, "--yes")
+    assert "stack: 2 changed" in out
+    assert "students: 2 new: ana, ben" in out
+    code, out = invoke("up", engine.file, "--yes")
+    assert code == 0
+    for step in ("stack", "skypilot", "budget", "students", "clusters"):
+        assert f"{step}: nothing to do" in out.splitlines()
+    assert len(alive()) == 1
+
+
+def test_up_killed_among_its_resources_goes_on_and_doubles_nothing(engine: Engine) -> None:
+    """Pulumi, in a session of its own, ends what is under way and writes its state, whoever listened."""
+    engine.plan(*GPUS[:2])
+    engine.fault("slow")
+    with running_up(engine) as process:
+        assert process.stdout is not None
+        next(line for line in process.stdout if line.startswith("done"))
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    while len(engine.state["resources"]) < 2:
+        time.sleep(0.05)
+    engine.fault("")
+    code, out = invoke("up", engine.file, "--yes")
+    assert (code, "the last bring-up ended in `stack`; this one goes on from there" in out) == (0, True)
+    assert "stack: nothing to do" in out
+    assert "students: 2 new: ana, ben" in out
+    assert len(alive()) == 2
 
 
 def test_up_without_anybody_to_ask_does_nothing(engine: Engine) -> None:
@@ -112,7 +165,7 @@ def test_killed_update_is_found_by_tag_and_ended(engine: Engine) -> None:
     assert f"clusterlab reap --course {COURSE}" in out
     assert len(alive()) == 7
 
-    code, out = invoke("down", engine.file, "--yes")
+    code, out = down(engine, "--yes")
     assert (code, alive()) == (0, [])
     assert f"nothing of class {COURSE} is left in AWS" in out
 
@@ -136,7 +189,7 @@ def test_student_s_machine_is_in_nobody_s_way_until_the_class_ends(engine: Engin
     student = launch(**TAGS, student="ana", run="r1")
     other = launch(course="nlp-2026")
     assert invoke("up", engine.file, "--yes")[0] == 0
-    code, out = invoke("down", engine.file, "--yes")
+    code, out = down(engine, "--yes")
     assert (code, student in out) == (0, True)
     assert [each["InstanceId"] for each in alive()] == [other]
 
@@ -151,7 +204,7 @@ def test_orphan_in_another_region_is_found(engine: Engine) -> None:
 
 def test_down_without_yes_ends_nothing(engine: Engine) -> None:
     lost = launch(**TAGS)
-    code, out = invoke("down", engine.file)
+    code, out = down(engine)
     assert (code, lost in out) == (2, True)
     assert len(alive()) == 1
 
@@ -159,10 +212,11 @@ def test_down_without_yes_ends_nothing(engine: Engine) -> None:
 def test_down_exits_with_1_while_something_is_left(engine: Engine) -> None:
     lost = launch(**TAGS)
     boto3.client("ec2").modify_instance_attribute(InstanceId=lost, DisableApiTermination={"Value": True})
-    code, out = invoke("down", engine.file, "--yes")
+    code, out = down(engine, "--yes")
     assert code == 1
     assert "OperationNotPermitted" in out
-    assert lost in out.splitlines()[-2] + out.splitlines()[-3]
+    assert f"left  {HERE}  instance {lost}" in out
+    assert f"class {COURSE} is not ended: 2 left, 0 steps failed; proof" in out
 
 
 def test_pending_operation_is_told_and_repaired(engine: Engine) -> None:
@@ -175,18 +229,10 @@ def test_pending_operation_is_told_and_repaired(engine: Engine) -> None:
 
 
 def test_ctrl_c_ends_what_is_under_way_and_no_more(engine: Engine) -> None:
-    """The whole command as a process of its own, so that the signal is a real one."""
     engine.plan(*GPUS[:5])
     engine.fault("slow")
     lines = []
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, "class", "up", str(engine.file), "--yes"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    ) as process:
+    with running_up(engine) as process:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)

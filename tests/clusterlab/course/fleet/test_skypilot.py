@@ -21,30 +21,44 @@ def told(error: BaseException) -> Any:
     return told(error)
 
 
+def failed(sky: Any, *places: str) -> Any:
+    """A launch that failed at these places, as it comes out of SkyPilot's server."""
+    history = [sky.exceptions.ResourcesUnavailableError(each) for each in places]
+    summary = "\x1b[33mFailed to provision all possible launchable resources.\x1b[0m\n" + "\n".join(places)
+    error = sky.exceptions.ResourcesUnavailableError(summary, failover_history=history)
+    return sky.exceptions.deserialize_exception(sky.exceptions.serialize_exception(error))
+
+
+def full(sky: Any, reason: str | None = None) -> str:
+    """SkyPilot's own words for a region that had no such machine, whatever the cloud said."""
+    from sky.backends.cloud_vm_ray_backend import RetryingVmProvisioner
+
+    asked = sky.Resources(infra="aws/us-east-1", instance_type="g6.xlarge")
+    text: str = RetryingVmProvisioner._insufficient_resources_msg(None, asked, {asked}, None, last_error_reason=reason)
+    return text
+
+
+def test_where_no_place_has_a_machine_it_may_pass_and_the_last_place_is_told(sky: Any) -> None:
+    found = told(failed(sky, "Found no quota for p5.48xlarge", full(sky)))
+    assert found.fault is Fault.CAPACITY
+    assert str(found).startswith("Failed to acquire resources in all zones in us-east-1 for ")
+
+
 @pytest.mark.parametrize(
-    ("history", "fault"),
+    ("place", "fault"),
     [
-        (["An error occurred (InsufficientInstanceCapacity) when calling RunInstances"], Fault.CAPACITY),
-        (["(ZONE_RESOURCE_POOL_EXHAUSTED) The zone has no such GPU"], Fault.CAPACITY),
-        (["An error occurred (RequestLimitExceeded) when calling RunInstances"], Fault.THROTTLED),
-        (["InsufficientInstanceCapacity", "ThrottlingException: Rate exceeded"], Fault.THROTTLED),
-        (["(VcpuLimitExceeded) You have requested more vCPU capacity than your current limit of 8"], Fault.FAILED),
-        ([], Fault.FAILED),
+        ("An error occurred (RequestLimitExceeded) when calling the RunInstances operation", Fault.THROTTLED),
+        ("Found no quota for g6.xlarge on-demand instances in region us-east-1 in AWS.", Fault.FAILED),
     ],
 )
-def test_of_the_places_that_were_tried_it_is_known_whether_it_may_pass(
-    sky: Any, history: list[str], fault: Fault
-) -> None:
-    error = sky.exceptions.ResourcesUnavailableError(
-        "\x1b[33mFailed to provision all possible launchable resources.\x1b[0m\nRelax the requirements",
-        failover_history=[RuntimeError(each) for each in history],
-    )
-    found = told(error)
-    assert found.fault is fault
-    wanted = (
-        history[-1] if history else "Failed to provision all possible launchable resources.; Relax the requirements"
-    )
-    assert str(found) == wanted
+def test_what_the_places_say_decides_whether_it_may_pass(sky: Any, place: str, fault: Fault) -> None:
+    found = told(failed(sky, place))
+    assert (found.fault, str(found)) == (fault, place)
+
+
+def test_without_a_place_or_without_the_right_nothing_comes_free(sky: Any) -> None:
+    assert told(failed(sky)).fault is Fault.FAILED
+    assert told(failed(sky, full(sky, "Permission denied: ec2:RunInstances"))).fault is Fault.FAILED
 
 
 def test_a_refusal_of_the_policy_is_told_in_its_words_alone(sky: Any) -> None:

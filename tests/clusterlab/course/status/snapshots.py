@@ -121,7 +121,8 @@ def snapshot(
     there = None if machines is None else held(*machines)
     ray = None if gpus is None else (RayLook(address=RAY, jobs=tuple(jobs), gpus=tuple(gpus)),)
     parts: dict[Name, Part[Any]] = {
-        Name.CLOUD: part(Name.CLOUD, there),
+        Name.AWS: part(Name.AWS, there),
+        Name.GOOGLE: part(Name.GOOGLE, None, asked=False),
         Name.SKYPILOT: part(Name.SKYPILOT, None if clusters is None else tuple(clusters), asked=clusters is not None),
         Name.RAY: part(Name.RAY, ray),
         Name.SLURM: part(Name.SLURM, None, asked=False),

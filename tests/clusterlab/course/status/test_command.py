@@ -54,7 +54,7 @@ def test_json_has_null_for_what_is_not_known_and_the_page_is_written(place: Path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--ray", "localhost:8265"), "--ray: 'localhost:8265'; allowed: a dashboard, http://host:port"),
+        (("--ray", "https://h:1"), "--ray: 'https://h:1'; allowed: a dashboard, http://host:port"),
         (("--ray", "http://h:x"), "allowed: a dashboard"),
         (("--language", "fr"), "--language: 'fr'; allowed: en, es"),
     ],

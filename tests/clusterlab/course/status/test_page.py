@@ -65,7 +65,7 @@ def test_what_needs_somebody_comes_first_and_in_words() -> None:
 
 def test_what_could_not_be_looked_at_is_said_in_its_place_and_is_no_zero() -> None:
     document = Document(page(PAGES["nothing is known"], ENGLISH))
-    for name in ("cloud", "Ray", "ledger"):
+    for name in ("AWS", "Ray", "ledger"):
         assert f"{name} could not be looked at: it is away" in document.text
     assert "unknown" in document.text_of["dd"]
     assert not re.search(r"\d", document.text_of["dd"])

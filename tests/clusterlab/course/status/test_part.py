@@ -18,15 +18,15 @@ def fails(error: Exception) -> Any:
 
 def test_each_fails_on_its_own() -> None:
     asked: list[Asked[Any]] = [
-        Asked(name=Name.CLOUD, ask=fails(UnreachableError("AWS:\n  it is away"))),
+        Asked(name=Name.AWS, ask=fails(UnreachableError("AWS:\n  it is away"))),
         Asked(name=Name.RAY, ask=fails(NotAsked("nobody named it")), needed=False),
         Asked(name=Name.SKYPILOT, ask=fails(NotAsked("nobody named it"))),
         Asked(name=Name.LEDGER, ask=lambda: (7, ("of it this",))),
     ]
     found = look(asked)
-    assert (found[Name.CLOUD].value, found[Name.CLOUD].problems) == (None, ("AWS:; it is away",))
+    assert (found[Name.AWS].value, found[Name.AWS].problems) == (None, ("AWS:; it is away",))
     assert (found[Name.LEDGER].value, found[Name.LEDGER].blind) == (7, True)
-    assert [found[name].blind for name in (Name.CLOUD, Name.RAY, Name.SKYPILOT)] == [True, False, True]
+    assert [found[name].blind for name in (Name.AWS, Name.RAY, Name.SKYPILOT)] == [True, False, True]
 
 
 def test_one_that_is_silent_holds_up_nobody() -> None:

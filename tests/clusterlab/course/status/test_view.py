@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from clusterlab.course.status.gpu import State
+from clusterlab.course.status.job import QUEUE
+from clusterlab.course.status.job import State as JobState
 from clusterlab.course.status.need import Kind
 from clusterlab.course.status.part import Name
 from clusterlab.errors import ClusterlabError
 from clusterlab.ledger.budget import Scope
+from clusterlab.ledger.ledger import Ledger
+from clusterlab.submission.queue import Queue
+from clusterlab.submission.ticket import State as TicketState
+from clusterlab.submission.ticket import Ticket
 from tests.clusterlab.course.status.conftest import THERE, School
 
 
@@ -99,3 +107,31 @@ def test_looks_that_cannot_be_kept_are_told_and_kept_in_memory(school: School) -
     school.now += timedelta(minutes=15)
     assert [each.state for each in school.view.snapshot().gpus or ()] == [State.IDLE, State.IDLE]
     assert school.view.memory.read_text() == "spoilt"
+
+
+def test_what_waits_for_its_turn_is_a_job_that_waits(school: School) -> None:
+    with closing(Ledger.open(school.url, clock=lambda: school.now)) as ledger:
+        queue = Queue(ledger=ledger, course="llm-2026", limits=school.sources.cluster.limits)
+        queue.begin()
+        queue.join(
+            Ticket(
+                id="r7",
+                course="llm-2026",
+                student="eva",
+                lab="zero",
+                fingerprint="f",
+                folder="r7",
+                gpus=Decimal(1),
+                hours=Decimal(1),
+                due=None,
+                state=TicketState.WAITING,
+                joined=school.now,
+                beat=school.now,
+            )
+        )
+    jobs = school.view.snapshot().jobs or ()
+    assert [(each.student, each.state, each.where == QUEUE) for each in jobs] == [
+        ("ana", JobState.RUNNING, False),
+        ("ben", JobState.WAITING, False),
+        ("eva", JobState.WAITING, True),
+    ]

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from clusterlab.course.status.part import Name
 from clusterlab.course.status.spanish import SPANISH
 from clusterlab.course.status.words import KINDS, Language, Words, duration
 from clusterlab.ledger.budget import Scope
+from tests.clusterlab.course.status.snapshots import gpu
 
 FOLDER = Path(status.__file__).parent
 USED = re.compile(r'(?:say|self)(?:\.count)?\(\s*(?:[^"()]*, )?"([^"]+)"(?:, "([^"]+)")?')
@@ -40,8 +43,6 @@ def test_a_translation_has_the_same_values(phrase: str) -> None:
 
 
 def test_what_is_not_all_is_no_full_hundred() -> None:
-    from decimal import Decimal
-
     assert Words(language=Language.EN).share(Decimal("0.99999")) == "99 %"
 
 
@@ -58,3 +59,16 @@ def test_what_is_not_all_is_no_full_hundred() -> None:
 )
 def test_a_length_is_said_in_its_two_largest_units(length: timedelta, shown: str) -> None:
     assert duration(length) == shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"model": "L4 max"}, "0 L4 max"),
+        ({"model": ""}, "0"),
+        ({"index": None, "count": 2, "model": "T4x"}, "2 x T4x"),
+        ({"index": None, "count": 2, "model": ""}, "2 GPU"),
+    ],
+)
+def test_a_gpu_is_called_by_its_number_and_model(changes: dict[str, Any], shown: str) -> None:
+    assert Words(language=Language.EN).gpu(gpu(**changes)) == shown

@@ -32,7 +32,7 @@ from tests.clusterlab.course.students.house import STUDENTS, House, Papers, pric
 
 DEEDS = ("replace", "rename", "unlink", "mkdir", "rmdir", "chmod", "fsync")
 LEDGER = "ledger.db"
-SAMPLES = 24
+SAMPLES = 16
 """Of all deeds; beside each at which a step begins or ends."""
 
 
@@ -50,7 +50,7 @@ class Plug:
                 number, self.count = self.count, self.count + 1
                 if self.log:
                     with self.log.open("a") as file:
-                        file.write(f"{name} {args[-1] if args else ''}\n")
+                        file.write(f"{name} {shown(args[-1]) if args else ''}\n")
             if number == self.at and not self.after:
                 os.kill(os.getpid(), signal.SIGKILL)
             result = bare(*args, **kwargs)
@@ -65,6 +65,11 @@ class Plug:
             setattr(os, name, self.guard(name, getattr(os, name)))
         subprocess.run = self.guard("run", subprocess.run)
         urllib.request.urlopen = self.guard("ask", urllib.request.urlopen)
+
+
+def shown(what: object) -> str:
+    """What a deed is done to."""
+    return f"{what.get_method()} {what.selector}" if isinstance(what, urllib.request.Request) else str(what)
 
 
 def forked(do: Callable[[], object]) -> int:
@@ -135,9 +140,11 @@ class Schedule:
         return log.read_text().splitlines()
 
     def points(self, deeds: list[str]) -> list[tuple[int, bool]]:
-        steps = [number for number, deed in enumerate(deeds) if deed.startswith("replace") and deed.endswith(FILE)]
-        others = self.random.sample([n for n in range(len(deeds)) if n not in steps], SAMPLES)
-        return [(number, self.random.random() < 0.5) for number in sorted({*steps, *others})]
+        """Both sides of each that begins or ends a step, makes a token or writes another file; one side of others."""
+        named = [n for n, deed in enumerate(deeds) if deed.startswith("ask POST") or deed.endswith((FILE, ".sky.yaml"))]
+        others = self.random.sample([n for n in range(len(deeds)) if n not in named], SAMPLES)
+        sides = [(number, self.random.random() < 0.5) for number in others]
+        return sorted([*sides, *((number, after) for number in named for after in (False, True))])
 
     def run(self) -> int:
         deeds = self.deeds()

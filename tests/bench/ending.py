@@ -1,0 +1,185 @@
+"""Measure the end of a class on an emulated EC2: its machines ended and its ledger settled, against bare boto3.
+
+python -m tests.bench ending
+
+Runs where moto is, in `.venv/sky`; the cloud is moto's server on the loopback, emptied before each turn. What is waited
+for between the two last looks is not counted: it is as long as somebody wants it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tests.bench.figure import CONTROL, ROOT, Figure
+from tests.bench.reaper import REGION, TAGS, _bare, _find_tags_at_once, _launch
+
+NUM_MACHINES = 500
+NUM_PAIRS = 5
+NODES = 5
+"""Of a run."""
+COURSE = TAGS["course"]
+
+
+def ending() -> list[Figure]:
+    """A class of 500 machines taken down, and bare boto3 that does no more than terminate them, in turn."""
+    command = [str(CONTROL.with_name("python")), "-m", "tests.bench.ending", str(NUM_MACHINES), str(NUM_PAIRS)]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return [Figure(**values) for values in json.loads(done.stdout.splitlines()[-1])]
+
+
+def main() -> None:
+    """Measure, and print the figures as JSON."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    _find_tags_at_once()
+    num_machines, num_pairs = map(int, sys.argv[1:])
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ |= {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    }
+    try:
+        print(json.dumps([_figure(num_machines, num_pairs)]))
+    finally:
+        server.stop()
+
+
+def _figure(num_machines: int, num_pairs: int) -> dict[str, Any]:
+    found = [(_ended(num_machines), _bare(num_machines, _launched)) for _ in range(num_pairs)]
+    ratios = [mine / theirs for mine, theirs in found]
+    ratio, seconds = statistics.median(ratios), statistics.median(mine for mine, _ in found)
+    pairs = f"{min(ratios):.2f} to {max(ratios):.2f} in {num_pairs} pairs; the class takes {seconds:.1f} s"
+    return {
+        "what": f"`clusterlab class down` of {num_machines:,} machines against bare boto3 in batches (emulated EC2)",
+        "measured": f"{ratio:.2f} ({pairs})",
+        "wanted": "at most 1.5",
+        "met": ratio <= 1.5,
+    }
+
+
+def _ended(num_machines: int) -> float:
+    """Seconds from the first look to the proof, the ledger's runs metered and settled on the way."""
+    from clusterlab.ledger.ledger import Ledger
+
+    _launched(num_machines)
+    with tempfile.TemporaryDirectory(prefix="ending-") as folder:
+        url = f"sqlite:///{folder}/ledger.db"
+        _meter(Ledger.open(url, begin=True), num_machines)
+        down = _down(Path(folder) / "proof.json", url)
+        began = time.perf_counter()
+        proof = down.run(down.look())
+        seconds = time.perf_counter() - began
+    ended = sum(entry.resource.kind == "instance" and not entry.there for entry in proof.sweep.entries)
+    if not proof.proven or ended != num_machines:
+        raise RuntimeError(f"{ended} ended; left: {proof.sweep.left[:5]}; {proof.problems}")
+    return seconds
+
+
+def _launched(num_machines: int) -> None:
+    """Runs of five machines."""
+    _launch(num_machines, NODES)
+
+
+def _meter(ledger: Any, num_machines: int) -> None:
+    """As it was metered until now: each machine in use, its launch having reserved what it may cost."""
+    from clusterlab.ledger.budget import Scope
+    from clusterlab.ledger.reservation import Reservation
+
+    ledger.set_cap(Scope.COURSE, COURSE, Decimal(100000))
+    for start in range(0, num_machines, NODES):
+        asked = Reservation(
+            student=TAGS["student"],
+            team=None,
+            course=COURSE,
+            lab=TAGS["lab"],
+            run=f"r{start}",
+            usd=Decimal(10),
+            expires=datetime.now(UTC) + timedelta(hours=12),
+        )
+        ledger.reserve(asked)
+    _books(lambda: ledger).meter(_cloud(), (REGION,))
+
+
+def _cloud() -> Any:
+    from clusterlab.reaper.cloud import Cloud
+
+    return Cloud()
+
+
+def _books(opened: Any) -> Any:
+    from clusterlab.catalog import Catalog
+    from clusterlab.course.ending.books import Books
+
+    return Books(
+        course=COURSE, opened=opened, catalog=Catalog.load(), now=lambda: datetime.now(UTC), sleep=lambda _: None
+    )
+
+
+def _down(path: Path, url: str) -> Any:
+    from clusterlab.course.ending.clearing import Clearing
+    from clusterlab.course.ending.down import Down
+    from clusterlab.course.ending.proof import Paper
+    from clusterlab.course.ending.skypilot_clusters import Ended
+    from clusterlab.course.ending.taking import Taking
+    from clusterlab.course.events import Retained, State
+    from clusterlab.ledger.ledger import Ledger
+    from clusterlab.reaper.keeplist import KeepList
+
+    class Empty:
+        def state(self) -> State:
+            return State(exists=False)
+
+        def repair(self) -> None:
+            raise RuntimeError("nothing is pending")
+
+        def down(self, keep: object = ()) -> list[Retained]:
+            del keep
+            return []
+
+    books = _books(lambda: Ledger.open(url))
+    clearing = Clearing(
+        cloud=_cloud(),
+        account="123456789012",
+        course=COURSE,
+        regions=(REGION,),
+        strays={},
+        catalog=books.catalog,
+        began=datetime.now(UTC),
+        sleep=lambda _: None,
+        clock=time.monotonic,
+    )
+    return Down(
+        course=COURSE,
+        clearing=clearing,
+        stack=Taking(stack=Empty(), sleep=clearing.sleep),
+        keep=KeepList(reasons={}),
+        books=books,
+        ledger_on_stack=False,
+        clusters=lambda _: Ended(),
+        paper=Paper(path=path),
+        age_seconds=120,
+        now=lambda: datetime.now(UTC),
+        step=lambda _: None,
+    )
+
+
+if __name__ == "__main__":
+    main()
