@@ -57,6 +57,7 @@ def final_report(course: Course, step: Step) -> None:
     from clusterlab.report.summary import Summary
 
     course.forward("until all is settled", seconds=SETTLED.total_seconds())
+    course.meter()
     fault, open_runs = course.ledger.verify(), course.ledger.unsettled()
     if fault or open_runs:
         raise StepError(f"the ledger: {fault or ''} {len(open_runs)} runs not settled: {', '.join(open_runs)}")

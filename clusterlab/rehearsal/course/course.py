@@ -88,12 +88,11 @@ class Course:
         )
 
     def forward(self, why: str, **by: float) -> None:
-        """Let time pass in which nobody computes: the meter looks before and after."""
+        """Let time pass in which nobody computes; the meter looks before, so that nothing that ended is counted on."""
         self.meter()
         length = timedelta(**by)
         self.clock.forward(length)
         self.forwarded.append(f"{length} {why}")
-        self.meter()
 
     @contextmanager
     def hurried(self, factor: int, why: str) -> Iterator[None]:

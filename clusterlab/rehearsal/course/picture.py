@@ -35,7 +35,8 @@ def main(arguments: list[str]) -> int:
 def picture(record: dict[str, Any]) -> str:
     """The acts of a record, each with its verdict, its time and what was seen."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    console.print(Text.assemble(("$ ", "bold"), f"{TITLE} {record['class']}"))
+    acts = "".join(f" --act {name}" for name in record.get("acts", ()))
+    console.print(Text.assemble(("$ ", "bold"), f"{TITLE} {record['class']}{acts}"))
     for step in record["steps"]:
         verdict = step["verdict"] or ""
         line = Text.assemble((f"{verdict:7} ", COLOURS.get(verdict, "yellow")), f"{step['seconds']:6.1f} s  ")
