@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -26,9 +26,6 @@ import yaml
 from moto.server import ThreadedMotoServer
 
 from clusterlab.catalog import Catalog
-from clusterlab.course.students.token_service import TokenService
-from clusterlab.course.students.tokens import Giver
-from clusterlab.errors import ClusterlabError
 from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.rehearsal.prices import write_skypilot_catalog
@@ -112,28 +109,6 @@ def test_sky_logs_in_with_a_token(course: Course, tmp_path: Path) -> None:
     said = subprocess.run([*sky, "info"], env=environment, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert course.endpoint in said.stdout
     assert "User: ana (sa-" in said.stdout
-
-
-def test_class_up_gives_each_student_a_token_that_is_taken(course: Course, tmp_path: Path) -> None:
-    """As `clusterlab.course.students` asks for it, also where it was cut off before it had kept what it was given."""
-    service = TokenService(endpoint=course.endpoint, password=course.admin[1], authority=course.authority)
-    assert service.is_well()
-    token = tmp_path / "token"
-    giver = Giver(service=service, held=service.held(), days=30, certificate=course.authority.read_text())
-    assert giver.give(tmp_path, "eva") == ["certificate", "token"]
-    first = token.read_text().strip()
-    assert service.takes(first)
-    assert not service.takes(f"{first[:-4]}none")
-    again = replace(giver, held=service.held())
-    assert again.give(tmp_path, "eva") == []
-    token.unlink()
-    assert (again.give(tmp_path, "eva"), again.left) == ([], ["eva"])
-    (tmp_path / ".token.asked").write_text("eva")
-    assert again.give(tmp_path, "eva") == ["token"]
-    assert service.takes(token.read_text().strip())
-    assert not service.takes(first)
-    with pytest.raises(ClusterlabError, match=r"already exists"):
-        service.create("eva", days=1)
 
 
 def test_a_launch_keeps_to_the_policy_whatever_its_request_brings_along(course: Course) -> None:
