@@ -14,14 +14,13 @@ from clusterlab.errors import ClusterlabError, UnreachableError
 from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.closing import Conclusion, How, close, conclude, is_closed, last_steps
 from clusterlab.ledger.ledger import Ledger
-from clusterlab.ledger.recording import record
+from clusterlab.ledger.recording import Recorder
 from clusterlab.ledger.statement import all_intervals
 from clusterlab.metering.meter import Metered, meter
 
 if TYPE_CHECKING:
     from clusterlab.catalog import Catalog
     from clusterlab.cost.interval import Interval
-    from clusterlab.ledger.journal import Journal
     from clusterlab.metering.observation import Observation
     from clusterlab.reaper.cloud import Cloud
 
@@ -48,6 +47,8 @@ class Settled:
     closed: bool
     runs: Mapping[str, int]
     """By the kind of its last row how many there are."""
+    goes_on: bool
+    """Whether something of the course is in use by the ledger."""
 
     @property
     def open(self) -> dict[str, str]:
@@ -73,13 +74,13 @@ class Settled:
 class _OneTransaction:
     """A ledger as the meter needs it, within one transaction: a class's end records hundreds of uses."""
 
-    journal: Journal
+    recorder: Recorder
 
     def intervals(self) -> list[Interval]:
-        return all_intervals(self.journal.connection)
+        return all_intervals(self.recorder.journal.connection)
 
     def record(self, interval: Interval) -> object:
-        return record(self.journal, interval)
+        return self.recorder.record(interval)
 
     def unsettled(self) -> list[str]:
         return []
@@ -90,7 +91,12 @@ class _OneTransaction:
 
 def _metered_at_once(ledger: Ledger, observed: Iterable[Observation]) -> list[Metered]:
     with ledger.journal() as journal:
-        return [meter(_OneTransaction(journal=journal), each) for each in observed]
+        recorder = Recorder(journal=journal)
+        metered: list[Metered] = []
+        for each in observed:
+            metered.append(meter(_OneTransaction(recorder=recorder), each))
+            journal.flush()
+        return metered
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,6 +192,7 @@ class Books:
             held_usd=f"{budget.held_usd:f}" if budget else "0",
             closed=budget is not None and budget.cap_usd == 0,
             runs=last_steps(ledger, self.course),
+            goes_on=any(each.end is None for each in of_course),
         )
 
     def _asked(self, ask: Callable[[Ledger], T]) -> T:
