@@ -68,6 +68,14 @@ class ServedPolicy(CoursePolicy):
         return super().validate_and_mutate(user_request)
 
 
+def launch_of(task: Any) -> sky.UserRequest:
+    """A launch of a task, as the server shows it to the policy."""
+    options = sky.admin_policy.RequestOptions(
+        cluster_name=None, idle_minutes_to_autostop=None, down=False, dryrun=False
+    )
+    return sky.UserRequest(task, {}, sky.AdminPolicyRequestName.CLUSTER_LAUNCH, options, False)
+
+
 def _only_sent(bare: Override) -> Override:
     """What puts a request's variables and configuration over the server's, made to take only those that may be sent."""
 

@@ -33,6 +33,9 @@ def check_places(cluster: Cluster, document: Document, catalog: Catalog) -> None
         document.problems.extend(error.problems)
         offered = catalog
     known = dict.fromkeys(row.name for row in offered.rows if row.kind is Kind.MACHINE and row.cloud != LOCAL)
+    machine, server = cluster.server_plan.instance_type, document.at("server")
+    if isinstance(server, dict) and not any(row.cloud == "aws" and row.name == machine for row in offered.rows):
+        document.complain("server.instance_type", f"{machine!r}: not in the catalog at the class's places in AWS")
     for each in cluster.instances if cluster.infra else ():
         if each not in known:
             message = f"{each!r}: not in the catalog at the class's places; allowed: {', '.join(known)}"

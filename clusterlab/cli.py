@@ -6,7 +6,7 @@ Each verb imports what it needs when it runs, so that `--help` answers at once.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -15,7 +15,7 @@ from clusterlab import __version__
 from clusterlab.bill.command import bill
 from clusterlab.config import Scale
 from clusterlab.cost.catalog_command import catalog
-from clusterlab.cost.command import offered_to, plan
+from clusterlab.cost.command import plan
 from clusterlab.course.command import course
 from clusterlab.enforcement.command import enforce
 from clusterlab.errors import EXIT_CODES, EXIT_INTERRUPTED, ClusterlabError, InputError, Problem
@@ -26,16 +26,9 @@ from clusterlab.metering.command import meter
 from clusterlab.reaper.command import reap
 from clusterlab.rehearsal.command import rehearse
 from clusterlab.report.command import report
-from clusterlab.terminal import Json, Labs, print_json, terminal
-
-if TYPE_CHECKING:
-    from clusterlab.lab import Lab
-    from clusterlab.run import Run
-
-Runs = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the runs; runs/ of the repository where it is not given.", show_default=False),
-]
+from clusterlab.simulation.command import simulate
+from clusterlab.submission.command import submit
+from clusterlab.terminal import Envs, Json, Labs, Runs, print_json, terminal
 
 
 class _Verbs(TyperGroup):
@@ -122,10 +115,7 @@ app.command()(fit)
 @app.command()
 def run(
     lab: Annotated[Path, typer.Argument(metavar="LAB", help="Lab file.")],
-    env: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="A value of the job, upper-case; may be repeated.", show_default=False),
-    ] = None,
+    env: Envs = None,
     scale: Annotated[
         Scale | None,
         typer.Option(help="How big; tiny where it is not given.", show_default=False),
@@ -142,6 +132,7 @@ def run(
     from clusterlab.config import from_options, parse
     from clusterlab.job import Job
     from clusterlab.local import run_lab
+    from clusterlab.report.run_result import show_run
     from clusterlab.repository import enter, load_labs
     from clusterlab.tags import Tags
 
@@ -153,14 +144,17 @@ def run(
     console, runs_folder = terminal(stderr=json), given[0] if given else Path("runs")
     where, record = run_lab(loaded, root=root, envs=envs, tags=tags, runs=runs_folder, fresh=fresh, console=console)
     where = where.relative_to(root) if where.is_relative_to(root) else where
-    _show_run(loaded, where, record, json=json)
+    if show_run(loaded, where, record, json=json).failed:
+        raise typer.Exit(ClusterlabError.exit_code)
 
 
+app.command()(submit)
 app.command()(report)
 app.command()(meter)
 app.command()(enforce)
 app.command()(reap)
 app.command()(rehearse)
+app.command()(simulate)
 app.add_typer(budget, name="budget")
 app.add_typer(bill, name="bill")
 app.add_typer(catalog, name="catalog")
@@ -186,37 +180,6 @@ def tunnel(
     with lead(cluster, port=port, to=to, config=ssh_config) as stands:
         typer.echo(f"http://127.0.0.1:{port} is port {to} of {cluster}, until Ctrl-C")
         stands.follow()
-
-
-def _show_run(lab: Lab, folder: Path, record: Run, *, json: bool) -> None:
-    """The results of a run, its pictures, its cost, and what the lab would cost on one GPU."""
-    from clusterlab.report.results import entry, render_run
-
-    shown, planned = entry(folder, record, lab), _planned_at_single(lab)
-    if json:
-        print_json(shown.as_json() | {"planned_usd_at_single": planned})
-    else:
-        console = terminal()
-        for part in render_run(shown, lab, width=console.width):
-            console.print(part)
-        if planned:
-            line = f"planned  {planned} USD expected at SCALE=single; `clusterlab plan {lab.path}` has the range"
-            console.print(line, highlight=False, soft_wrap=True)
-    if shown.verdict == "FAIL" or not shown.succeeded:
-        raise typer.Exit(ClusterlabError.exit_code)
-
-
-def _planned_at_single(lab: Lab) -> str | None:
-    """Dollars expected on one GPU, or `unknown`; None where the lab has no such scale."""
-    from datetime import UTC, datetime
-
-    from clusterlab.catalog import Catalog
-    from clusterlab.plan import dollars
-    from clusterlab.plan import plan as plan_lab
-
-    prices = offered_to(lab, Catalog.load(), [])
-    estimate = plan_lab(lab, prices, today=datetime.now(UTC).date()).at(Scale.SINGLE)
-    return dollars(estimate.expected.usd) if estimate else None
 
 
 def _count(number: int, noun: str) -> str:

@@ -26,6 +26,7 @@ from clusterlab.infra import Infra, within
 from clusterlab.kept import read_keep
 from clusterlab.network_plan import NetworkPlan, read_network
 from clusterlab.roster import Roster, read_emails, read_roster, read_teams, students_of
+from clusterlab.server_plan import ServerPlan, read_server
 from clusterlab.tags import LABEL
 
 FOLDER = Path("clusters")
@@ -80,6 +81,8 @@ class Cluster:
     network: NetworkPlan
     server: bool
     """Whether the class has an API server of SkyPilot's."""
+    server_plan: ServerPlan
+    """What is said of it."""
     file_system: FileSystem
     gcp: GoogleProject | None
     limits: Limits
@@ -111,6 +114,7 @@ class Cluster:
     @classmethod
     def _read(cls, document: Document) -> Cluster:
         dates = read_dates(document, "dates")
+        server, server_plan = read_server(document, "server")
         return cls(
             path=document.path,
             course=_course(document),
@@ -127,7 +131,8 @@ class Cluster:
             hours=read_hours(document, "hours"),
             holidays=read_holidays(document, "holidays"),
             network=read_network(document, "network"),
-            server=document.boolean_at("server", default=False),
+            server=server,
+            server_plan=server_plan,
             file_system=_choice(document, "file_system", FileSystem.EFS),
             gcp=read_project(document, "gcp"),
             limits=read_limits(document, "limits"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clusterlab.catalog import Catalog
 from clusterlab.config import Scale
@@ -20,7 +21,12 @@ from clusterlab.ledger.reservation import Reservation
 from clusterlab.offers import big_enough, unbilled
 from clusterlab.tags import LEASE_FORMAT, Tags
 
+if TYPE_CHECKING:
+    from clusterlab.ledger.ledger import Ledger
+
 HOUR = timedelta(hours=1)
+Book = Callable[[Any, Tags, Catalog, datetime], None]
+"""Holds what a task with these tags may cost at most, or raises."""
 ROOT_VARIABLE = "CLUSTERLAB_ROOT"
 """Whose labs and classes count; a server names its own repository, since an upload may bring any along."""
 
@@ -43,20 +49,40 @@ def reserve(task: Any, tags: Tags, catalog: Catalog, now: datetime) -> None:
     # Where nobody is billed, no budget is needed.
     if all(map(unbilled, task.resources)):
         return
-    until = datetime.strptime(tags.lease_until or "", LEASE_FORMAT).replace(tzinfo=UTC)
-    usd = high_usd(task, _lab(task, tags), catalog, lease=until - now)
     with closing(open_ledger()) as ledger:
-        ledger.reserve(
-            Reservation(
-                student=tags.student,
-                team=tags.team,
-                course=tags.course,
-                lab=tags.lab,
-                run=tags.run or "",
-                usd=usd,
-                expires=until,
-            )
+        book(ledger, task, tags, _lab(task, tags), catalog, now)
+
+
+def book(ledger: Ledger, task: Any, tags: Tags, lab: Lab | None, catalog: Catalog, now: datetime) -> None:
+    """Reserve in a ledger what a task of a lab may cost at most, until its lease ends.
+
+    Raises:
+        BudgetError: the budget does not cover it.
+        InputError: it has no known price.
+        UnreachableError: the ledger does not answer.
+    """
+    until = datetime.strptime(tags.lease_until or "", LEASE_FORMAT).replace(tzinfo=UTC)
+    hold(ledger, tags, high_usd(task, lab, catalog, lease=until - now), until)
+
+
+def hold(ledger: Ledger, tags: Tags, usd: Decimal, until: datetime) -> None:
+    """Reserve so much for a run until an instant; the same run again is the same reservation.
+
+    Raises:
+        BudgetError: the budget does not cover it.
+        UnreachableError: the ledger does not answer.
+    """
+    ledger.reserve(
+        Reservation(
+            student=tags.student,
+            team=tags.team,
+            course=tags.course,
+            lab=tags.lab,
+            run=tags.run or "",
+            usd=usd,
+            expires=until,
         )
+    )
 
 
 def root_of(task: Any) -> Path:

@@ -13,6 +13,7 @@ FORMS = {
     "billing_account": re.compile(r"[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}"),
     "students": EMAIL,
 }
+ORGANIZATION = re.compile(r"[0-9]{1,20}")
 GCP_RULE = (
     "allowed: {project: llm-2026, billing_account: 000000-000000-000000, students: llm-2026-students@example.org}"
 )
@@ -28,15 +29,22 @@ class GoogleProject:
     """Whose budget watches it."""
     students: str
     """The address of the group that the students are in."""
+    organization: str | None = None
+    """Its number, where whoever provisions may set the organization's policies: then no machine of another type, and
+    none elsewhere, can be made in the project."""
 
 
 def read_project(document: Document, key: str) -> GoogleProject | None:
     """The project; what is wrong goes to the document's problems."""
     if document.at(key) is None:
         return None
-    document.refuse_unknown(key, set(FORMS))
+    document.refuse_unknown(key, {*FORMS, "organization"})
     given = {name: str(document.at(f"{key}.{name}") or "") for name in FORMS}
     wrong = [name for name, form in FORMS.items() if not form.fullmatch(given[name])]
     for name in wrong:
         document.complain(f"{key}.{name}", f"{given[name] or 'missing'}; {GCP_RULE}")
-    return None if wrong else GoogleProject(**given)
+    number = document.at(f"{key}.organization")
+    if number is not None and not ORGANIZATION.fullmatch(str(number)):
+        wrong.append("organization")
+        document.complain(f"{key}.organization", f"{number!r}; allowed: its number, such as 123456789012")
+    return None if wrong else GoogleProject(**given, organization=None if number is None else str(number))

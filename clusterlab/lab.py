@@ -124,7 +124,7 @@ class Lab:
             job=_job(task),
             run=task.text_at("run"),
             envs={key: str(value) for key, value in task.mapping_at("envs").items()},
-            resources=_resources(task),
+            resources=read_resources(task),
             num_nodes=task.integer_at("num_nodes", default=1),
             egress_gb=sidecar.decimal_at("egress_gb"),
             scales={scale: _scale_plan(sidecar, scale) for scale in Scale if scale in sidecar.mapping_at("scales")},
@@ -194,7 +194,8 @@ def _job(task: Document) -> str:
     return match.group(1)
 
 
-def _resources(task: Document) -> Resources:
+def read_resources(task: Document) -> Resources:
+    """What a task asks of a cloud; what is wrong goes to its problems."""
     return Resources(
         accelerators=_accelerators(task),
         min_vcpus=_minimum(task, "resources.cpus"),

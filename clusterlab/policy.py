@@ -24,7 +24,7 @@ from clusterlab.catalog import Catalog, Row
 from clusterlab.cluster import Cluster, class_of
 from clusterlab.config import parse
 from clusterlab.errors import ClusterlabError, InputError, Problem
-from clusterlab.gate import reserve, root_of
+from clusterlab.gate import Book, reserve, root_of
 from clusterlab.job import Job
 from clusterlab.lab import SUBMIT
 from clusterlab.lease import granted_lease, parse_lease
@@ -84,16 +84,25 @@ def student_of(user: Any) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:63].strip("_-")
 
 
-def _apply(request: sky.UserRequest, everything: Catalog, now: datetime) -> None:
-    cluster = _class(request.task, everything)
-    catalog = everything if cluster is None else cluster.offered(everything)
+def admit(request: sky.UserRequest, catalog: Catalog, cluster: Cluster | None, now: datetime, *, book: Book) -> None:
+    """Refuse what a class does not allow, with all that is wrong with it; else tag it, and book what it may cost.
+
+    Raises:
+        ClusterlabError: a rule, the budget or the ledger refuses it.
+    """
     problems = list(dict.fromkeys(_problems(request, catalog, now)))
     if problems:
         raise InputError(problems)
     tags = _tag(request, catalog, cluster, now)
     # Every rule holds, and nothing is launched yet.
     if tags is not None and _launches(request):
-        reserve(request.task, tags, catalog, now)
+        book(request.task, tags, catalog, now)
+
+
+def _apply(request: sky.UserRequest, everything: Catalog, now: datetime) -> None:
+    cluster = _class(request.task, everything)
+    catalog = everything if cluster is None else cluster.offered(everything)
+    admit(request, catalog, cluster, now, book=reserve)
 
 
 def _class(task: sky.Task, catalog: Catalog) -> Cluster | None:

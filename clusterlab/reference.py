@@ -1,4 +1,4 @@
-"""Write what is made from the code: `docs/cli.md`, and the tables of labs and folders in README.md.
+"""Write what is made from the code: `docs/cli.md`, README.md's tables, and the JSON Schema of a class's file.
 
 python -m clusterlab.reference [--check]
 """
@@ -14,6 +14,7 @@ from typing import Any
 from clusterlab.errors import EXIT_CODES, ClusterlabError, InputError, Problem
 
 CLI = Path("docs/cli.md")
+CLASSES = Path("clusters")
 README = Path("README.md")
 FOLDERS = {
     "labs": "what to run and what it may cost: a SkyPilot task, and beside it what is expected of it",
@@ -36,7 +37,17 @@ def pages(root: Path) -> dict[Path, str]:
     readme = (root / README).read_text()
     for marker, table in {"labs": lab_table(root), "map": house_map(root)}.items():
         readme = _replaced(readme, marker, table)
-    return {CLI: cli_page(), README: readme}
+    return {CLI: cli_page(), README: readme, **class_files(root)}
+
+
+def class_files(root: Path) -> dict[Path, str]:
+    """The schema that editors read, and each class's file with the line that names it."""
+    from clusterlab.class_schema import FILE, FIRST_LINE, schema_text
+
+    files = {path: path.read_text() for path in sorted((root / CLASSES).glob("*.yaml"))}
+    classes = {path: text for path, text in files.items() if "\ncourse:" in f"\n{text}"}
+    headed = {path: text if text.startswith(FIRST_LINE) else FIRST_LINE + text for path, text in classes.items()}
+    return {CLASSES / FILE: schema_text()} | {path.relative_to(root): text for path, text in headed.items()}
 
 
 def cli_page() -> str:

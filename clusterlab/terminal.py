@@ -23,6 +23,16 @@ Infras = Annotated[
         show_default=False,
     ),
 ]
+Envs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--env", metavar="KEY=VALUE", help="A value of the job, upper-case; may be repeated.", show_default=False
+    ),
+]
+Runs = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the runs; runs/ of the repository where it is not given.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
 

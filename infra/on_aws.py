@@ -28,8 +28,6 @@ IMAGES = ("train", "serve")
 """What `images/` has Dockerfiles for."""
 HF_TOKEN = "hf-token"  # noqa: S105 (a name)
 REAPER_MINUTES = 15
-SERVER_INSTANCE_TYPE = "m5.large"
-"""The least of the catalog's that SkyPilot's API server, PostgreSQL and nginx go together on."""
 UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
 """Where Canonical says which AMI is its newest."""
 RAY_IMAGE = "train"
@@ -61,12 +59,10 @@ def on_aws(course: Course) -> dict[str, Any]:
     server = _server(home, storage, identity) if course.cluster.server else None
     _budget(home, identity, server)
     exports = {
+        **_skypilot(home, identity),
         "aws_account": home.account_id,
         "aws_region": home.region,
         "aws_regions": list(course.cluster.regions("aws")),
-        "aws_vpc_name": home.network.vpc_name,
-        "aws_security_group_name": home.network.security_group_name,
-        "aws_remote_identity": identity.node_profile_name,
         "aws_student_roles": identity.student_role_arns,
         "aws_instructor_role": identity.instructor_role_arn,
         "aws_bucket": storage.bucket_name,
@@ -74,9 +70,8 @@ def on_aws(course: Course) -> dict[str, Any]:
         "aws_repositories": registry.repository_urls,
         "aws_secrets": secrets.arns,
         "aws_reaper": _reaper(home, storage).function_name,
-        "aws_labels": {"course": course.naming.course},
     }
-    cluster = _class_cluster(home, storage, registry) if course.cluster.mode is Mode.SHARED else {}
+    cluster = _class_cluster(home, storage, registry, identity) if course.cluster.mode is Mode.SHARED else {}
     return exports | _of_server(server) | cluster
 
 
@@ -176,7 +171,7 @@ def _reaper(home: _Home, storage: Storage) -> Reaper:
 
 
 def _server(home: _Home, storage: Storage, identity: Identity) -> CourseServer:
-    course, network = home.course, home.network
+    course, network, plan = home.course, home.network, home.course.cluster.server_plan
     asked = pulumi.InvokeOptions(provider=home.opts.provider)
     args = CourseServerArgs(
         naming=course.naming,
@@ -185,13 +180,15 @@ def _server(home: _Home, storage: Storage, identity: Identity) -> CourseServer:
         vpc_id=network.vpc_id,
         subnet_id=network.public_subnet_ids[0],
         clients=tuple(map(str, course.cluster.network.https_from)),
-        instance_type=SERVER_INSTANCE_TYPE,
+        instance_type=plan.instance_type,
+        domain=plan.domain,
+        hosted_zone_id=plan.hosted_zone_id,
         image_id=aws.ssm.get_parameter_output(name=UBUNTU, opts=asked).insecure_value,
         bucket_name=storage.bucket_name,
         bucket_arn=storage.bucket_arn,
         key_arn=storage.key_arn,
         launch_policy_arn=identity.server_policy_arn,
-        skypilot=_skypilot(network, identity),
+        skypilot=_skypilot(home, identity),
         regions=course.cluster.regions("aws"),
         budget_usd=course.limit_usd,
         granted_hours=GRANTED_HOURS,
@@ -213,7 +210,7 @@ def _of_server(server: CourseServer | None) -> dict[str, Any]:
     }
 
 
-def _class_cluster(home: _Home, storage: Storage, registry: Registry) -> dict[str, Any]:
+def _class_cluster(home: _Home, storage: Storage, registry: Registry, identity: Identity) -> dict[str, Any]:
     course, network = home.course, home.network
     # Of the lock that it is built from: a tag that was pushed stays what it is.
     tag = sha256(LOCK.read_bytes()).hexdigest()[:16]
@@ -226,6 +223,7 @@ def _class_cluster(home: _Home, storage: Storage, registry: Registry) -> dict[st
         key_arn=storage.key_arn,
         gpu_instance_types=course.gpu_instance_types("aws"),
         image=image,
+        student_role_arns=identity.student_role_arns,
     )
     cluster = ClassCluster("cluster", args, home.opts)
     return {
@@ -236,9 +234,11 @@ def _class_cluster(home: _Home, storage: Storage, registry: Registry) -> dict[st
     }
 
 
-def _skypilot(network: Network, identity: Identity) -> dict[str, pulumi.Input[str]]:
+def _skypilot(home: _Home, identity: Identity) -> dict[str, Any]:
+    """Of the exports, what SkyPilot's configuration is made of, the students' and the server's."""
     return {
-        "vpc_name": network.vpc_name,
-        "security_group_name": network.security_group_name,
-        "remote_identity": identity.node_profile_name,
+        "aws_vpc_name": home.network.vpc_name,
+        "aws_security_group_name": home.network.security_group_name,
+        "aws_remote_identity": identity.node_profile_name,
+        "aws_labels": {"course": home.course.naming.course},
     }

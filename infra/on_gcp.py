@@ -78,6 +78,7 @@ def _identity(course: Course, google: GoogleProject, storage: Storage, opts: pul
         students=(f"group:{google.students}",),
         instructors=tuple(f"user:{each}" for each in course.cluster.instructors),
         bucket_name=storage.bucket_name,
+        organization=google.organization,
     )
     return Identity("gcp-identity", args, opts)
 

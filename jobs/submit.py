@@ -21,15 +21,15 @@ from types import FrameType
 from typing import Any
 
 from clusterlab.errors import EXIT_INTERRUPTED, ClusterlabError, UnreachableError
+from clusterlab.ray_address import ADDRESS_VARIABLE, given_token, timeout
+from clusterlab.request import Request
 from clusterlab.run import RECORD, Asked, Run, Status, discard_if_empty, held
-from jobs.launch.cluster import VARIABLE as ADDRESS_VARIABLE
-from jobs.launch.cluster import Cluster, timeout
+from jobs.launch.cluster import Cluster
 from jobs.launch.embedded import START_SECONDS, embedded_ray
 from jobs.launch.folder import choose_folder
 from jobs.launch.gate import LostNodeError
 from jobs.launch.members import join, ray_of_nodes
-from jobs.launch.nodes import Nodes, given_token
-from jobs.launch.request import Request
+from jobs.launch.nodes import Nodes
 
 ROOT = Path(__file__).resolve().parents[1]
 RAY_LOG = "ray.log"

@@ -5,6 +5,7 @@ clusterlab class up clusters/llm-2026.yaml
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,15 +13,20 @@ import typer
 
 from clusterlab.course.ending.close_command import close
 from clusterlab.course.ending.command import down
+from clusterlab.course.fleet.command import warm
 from clusterlab.course.grade.command import grade
 from clusterlab.course.leftovers import look_again, refuse_orphans, show_orphans, show_pending
 from clusterlab.course.preflight.command import preflight
+from clusterlab.course.status.command import status
+from clusterlab.course.students.record import Language
 from clusterlab.errors import INSTALL_AWS, ClusterlabError, InputError, MissingError, Problem
 from clusterlab.terminal import Json, print_json, terminal
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from clusterlab.course.changes import Line
-    from clusterlab.course.provision import Provision
+    from clusterlab.course.provision import Provision, Update
     from clusterlab.course.screen import Screen
 
 
@@ -52,6 +58,7 @@ course = typer.Typer(
     rich_markup_mode=None,
 )
 course.command()(preflight)
+course.command()(status)
 
 
 @course.command()
@@ -109,15 +116,47 @@ def up(
     leave_orphans: Annotated[
         bool, typer.Option("--leave-orphans", help="Go on though the account has what the state does not know.")
     ] = False,
+    language: Annotated[
+        Language | None,
+        typer.Option(
+            help="Of the welcome sheets; that of the last time, or en, where it is not given.", show_default=False
+        ),
+    ] = None,
+    write: Annotated[
+        Path, typer.Option(metavar="PATH", help="The configuration of SkyPilot's that the class's is put into.")
+    ] = Path(".sky.yaml"),
+    clusters: Annotated[
+        bool, typer.Option("--clusters", help="Bring the class's clusters up too, though it does not meet now.")
+    ] = False,
 ) -> None:
-    """Provision what a class's file says: shows the preview, asks, and does it.
+    """Bring a class up: its stack, SkyPilot's configuration, caps, and what each student gets in classes/<course>/.
 
-    Ctrl-C ends what is under way and no more; the same command goes on from there.
+    Each step looks what is there and does what is missing; whatever ends it, the same command goes on from there.
 
     Exits with 1 where the account has of the class what the state does not know, which a killed update left.
     """
-    made, _ = _provision(file, [], install=install)
+    from clusterlab.course.students.bring_up import BringUp
+    from clusterlab.course.students.clusters import when_due
+
+    made, paths = _provision(file, [write], install=install)
     console = terminal()
+    stack = partial(_stack, made, console, yes=yes, leave_orphans=leave_orphans)
+    BringUp(
+        cluster=made.cluster,
+        root=made.root,
+        stack=stack,
+        cloud=made.cloud,
+        console=console,
+        config=paths[0],
+        language=language,
+        clusters=when_due(made.cluster, made.root, console, now=clusters),
+    ).run()
+    told = f"class {made.cluster.course} is up; docs/students.md says what of classes/ is handed out, and how"
+    console.print(told, highlight=False, soft_wrap=True)
+
+
+def _stack(made: Provision, console: Console, *, yes: bool, leave_orphans: bool) -> Update:
+    """What the class stands on: shows the preview, asks, and does it."""
     state = made.state()
     show_pending(console, state.pending)
     refuse_orphans(made, console, state.known, leave=leave_orphans)
@@ -126,14 +165,13 @@ def up(
     if state.pending:
         made.repair()
     try:
-        made.up()
+        return made.up()
     except (ClusterlabError, KeyboardInterrupt):
         look_again(made, console)
         raise
-    written = f"`clusterlab class config {file} --write .sky.yaml` tells SkyPilot"
-    console.print(f"class {made.cluster.course} is up; {written}", highlight=False, soft_wrap=True)
 
 
+course.command()(warm)
 course.command()(down)
 course.command()(close)
 course.command()(grade)
@@ -146,7 +184,7 @@ def _provision(
     from clusterlab.catalog import Catalog
     from clusterlab.cluster import Cluster
     from clusterlab.course.automation import check_installed
-    from clusterlab.course.provision import Provision
+    from clusterlab.course.provision import Provision, google_of
     from clusterlab.course.screen import Screen
     from clusterlab.repository import enter
 
@@ -156,7 +194,10 @@ def _provision(
         check_installed()
     cloud = _cloud() if looks and cluster.regions("aws") else None
     screen: Screen = Screen(console=terminal(stderr=json))
-    made = Provision(cluster=cluster, root=root, cloud=cloud, catalog=Catalog.load(), tell=screen.show, install=install)
+    catalog, google = Catalog.load(), google_of(cluster) if looks else None
+    made = Provision(
+        cluster=cluster, root=root, cloud=cloud, google=google, catalog=catalog, tell=screen.show, install=install
+    )
     return made, rest
 
 

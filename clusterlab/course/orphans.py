@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clusterlab.catalog import Catalog
 from clusterlab.cost.total import Total
@@ -20,6 +20,9 @@ from clusterlab.reaper.cloud import Cloud
 from clusterlab.reaper.listing import EVERYWHERE, Question
 from clusterlab.reaper.resource import Kind, Resource
 from clusterlab.reaper.scan import Scan, scan
+
+if TYPE_CHECKING:
+    from clusterlab.google.compute import Compute
 
 GROUP_TAG = "aws:autoscaling:groupName"
 """By which a machine says which group of machines made it; nobody but AWS writes it."""
@@ -48,19 +51,45 @@ class Orphan:
         }
 
 
-def find(cloud: Cloud, course: str, known: Iterable[str], catalog: Catalog) -> list[Orphan]:
-    """Look through all regions for what the state does not know.
+def find(
+    cloud: Cloud | None, course: str, known: Iterable[str], catalog: Catalog, *, google: Compute | None = None
+) -> list[Orphan]:
+    """Look through all regions of an account, and through a project of Google Cloud, for what the state does not know.
 
     Raises:
         InputError: the cloud takes no credentials of ours.
         UnreachableError: it does not answer.
         ClusterlabError: some region could not be looked at, so that nobody knows what is there.
     """
-    seen = scan(cloud, cloud.regions(), Question(courses=frozenset([course])))
+    seen = look(cloud, course, google)
     if seen.failed:
         lines = "\n".join(map(str, seen.failed))
         raise ClusterlabError(f"{lines}\nclass {course}: not looked at everywhere; what is there is not known")
     return of_scan(seen, frozenset(known), catalog)
+
+
+def look(cloud: Cloud | None, course: str, google: Compute | None) -> Scan:
+    """All that bears the course's tag, and what could not be looked at.
+
+    Raises:
+        InputError: the cloud takes no credentials of ours.
+        UnreachableError: it does not answer.
+    """
+    from clusterlab.google.scan import scan as scan_google
+
+    question = Question(courses=frozenset([course]))
+    scans = [scan(cloud, cloud.regions(), question)] if cloud else []
+    scans += [scan_google(google, course)] if google else []
+    return together(scans)
+
+
+def together(scans: Iterable[Scan]) -> Scan:
+    """Looks at several clouds as one."""
+    scans = tuple(scans)
+    return Scan(
+        resources=tuple(each for seen in scans for each in seen.resources),
+        looks=tuple(each for seen in scans for each in seen.looks),
+    )
 
 
 def of_scan(seen: Scan, known: frozenset[str], catalog: Catalog) -> list[Orphan]:
@@ -100,6 +129,6 @@ def usd_of(each: Resource, catalog: Catalog) -> Decimal | None:
     """What a resource costs an hour; None where that is not known."""
     if each.kind is Kind.INSTANCE:
         # What is stopped costs nothing itself; its disk is listed beside it.
-        asked = Machines(cloud="aws", name=each.shape, count=1)
+        asked = Machines(cloud=each.cloud, name=each.shape, count=1)
         return machine_usd(asked, each.region, catalog) if each.runs else Decimal(0)
     return Decimal(0) if each.kind in FREE and each.region != EVERYWHERE else None

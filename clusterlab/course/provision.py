@@ -10,15 +10,26 @@ from typing import TYPE_CHECKING
 from clusterlab.catalog import Catalog
 from clusterlab.cluster import Cluster
 from clusterlab.course import automation
-from clusterlab.course.events import Change, Event, Outputs, Retained, State
+from clusterlab.course.events import Change, Event, Outputs, Retained, State, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
     from clusterlab.course.orphans import Orphan
+    from clusterlab.google.compute import Compute
     from clusterlab.reaper.cloud import Cloud
     from clusterlab.reaper.resource import Resource
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Update:
+    """What came of an update."""
+
+    outputs: Mapping[str, Any]
+    """What the stack exports."""
+    num_changed: int
+    """How many resources were made, changed or ended."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +44,8 @@ class Provision:
     tell: Callable[[Event], None]
     """What is shown of what Pulumi does."""
     install: bool = False
+    google: Compute | None = None
+    """Its project; None of a class that is not in Google Cloud."""
 
     def state(self) -> State:
         """What Pulumi knows of the stack.
@@ -62,9 +75,13 @@ class Provision:
         """
         return [each for each in self._ask("preview") if isinstance(each, Change)]
 
-    def up(self) -> Mapping[str, Any]:
-        """Make it so, and return what the stack exports."""
-        return next(each for each in list(self._ask("up")) if isinstance(each, Outputs)).values
+    def up(self) -> Update:
+        """Make it so, and say what is another than before."""
+        events = list(self._ask("up"))
+        outputs = next(each for each in events if isinstance(each, Outputs)).values
+        return Update(
+            outputs=outputs, num_changed=sum(isinstance(each, Step) and each.phase == "done" for each in events)
+        )
 
     def down(self, keep: Iterable[str] = ()) -> list[Retained]:
         """Take away all that the state knows, but for what is kept, by id or as `tag=value`, and what that stands on.
@@ -76,21 +93,26 @@ class Provision:
         return [each for each in self._ask("down", keep) if isinstance(each, Retained)]
 
     def orphans(self, known: Iterable[str]) -> list[Orphan]:
-        """What the account has of the class that is not known; in Google Cloud nobody looks.
+        """What account and project have of the class that is not known.
 
         Raises:
             ClusterlabError: not everything could be looked at.
         """
-        if self.cloud is None:
-            return []
         from clusterlab.course.orphans import find
 
-        return find(self.cloud, self.cluster.course, known, self.catalog)
+        return find(self.cloud, self.cluster.course, known, self.catalog, google=self.google)
 
     def _ask(self, verb: str, keep: Iterable[str] = ()) -> Iterator[Event]:
         for event in automation.ask(verb, self.cluster.path, self.root, install=self.install, keep=keep):
             self.tell(event)
             yield event
+
+
+def google_of(cluster: Cluster) -> Compute | None:
+    """How the class's project of Google Cloud is reached; None where it has none."""
+    from clusterlab.google.compute import Compute
+
+    return Compute(project=cluster.gcp.project) if cluster.gcp and cluster.regions("gcp") else None
 
 
 def of_the_stack(found: Iterable[Orphan]) -> list[Orphan]:

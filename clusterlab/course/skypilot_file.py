@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
+from clusterlab.course.students import place
 from clusterlab.document import Document
 from clusterlab.errors import InputError, Problem
-from clusterlab.run import write_atomically
 
 
 def write(path: Path, config: Mapping[str, Any], *, force: bool) -> list[str]:
@@ -33,7 +33,8 @@ def write(path: Path, config: Mapping[str, Any], *, force: bool) -> list[str]:
         )
     if changed:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, _header(document.text) + to_text(merged(document.values, config)))
+        mode = path.stat().st_mode & 0o777 if path.exists() else place.SHOWN
+        place.write(path, _header(document.text) + to_text(merged(document.values, config)), mode=mode)
     return [key for key, _, _ in changed]
 
 

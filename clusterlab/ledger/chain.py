@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import groupby
 
 from sqlalchemy import Connection, select
 
@@ -32,16 +35,20 @@ def first_fault(connection: Connection, *, head: str | None = None) -> Fault | N
     as `head`, shows it.
     """
     last, headless = None, head is not None
-    balances, budgets = _balances(connection), dict[tuple[Scope, str], Budget]()
+    budgets = dict[tuple[Scope, str], Budget]()
     rows = select(ENTRIES).order_by(ENTRIES.c.seq).execution_options(yield_per=BATCH)
-    with connection.execute(rows) as result:
+    with closing(_balances(connection)) as balances, connection.execute(rows) as result:
+        after = next(balances, None)
         for found in map(entry, result):
-            what = _chained(found, last) or _balanced(found, balances, budgets)
+            kept: list[Budget] = []
+            if after is not None and after[0] == found.seq:
+                kept, after = after[1], next(balances, None)
+            what = _chained(found, last) or _balanced(found, kept, budgets)
             if what:
                 return Fault(seq=found.seq, what=what)
             last, headless = found, headless and found.digest != head
     seq = last.seq + 1 if last else 1
-    if balances:
+    if after is not None:
         return Fault(seq=seq, what="missing: there is a balance after it")
     return Fault(seq=seq, what=f"missing: no row has the digest {head}") if headless else None
 
@@ -57,18 +64,18 @@ def _chained(found: Entry, last: Entry | None) -> str | None:
     return None
 
 
-def _balanced(found: Entry, balances: dict[int, list[Budget]], budgets: dict[tuple[Scope, str], Budget]) -> str | None:
+def _balanced(found: Entry, kept: list[Budget], budgets: dict[tuple[Scope, str], Budget]) -> str | None:
     """What is wrong with the balances after a row."""
     for key in changes(found).items():
         budgets[key] = budgets.get(key, Budget(scope=key[0], name=key[1])).after(found)
     expected = [budgets[key] for key in changes(found).items()]
-    kept = sorted(balances.pop(found.seq, []), key=lambda each: list(Scope).index(each.scope))
+    kept = sorted(kept, key=lambda each: list(Scope).index(each.scope))
     return None if kept == expected else "the balances after it are not the sums: one of them was changed"
 
 
-def _balances(connection: Connection) -> dict[int, list[Budget]]:
-    """The balances after each row that changed some."""
-    kept: dict[int, list[Budget]] = {}
-    for row in connection.execute(select(BALANCES)):
-        kept.setdefault(row.seq, []).append(budget(row))
-    return kept
+def _balances(connection: Connection) -> Generator[tuple[int, list[Budget]], None, None]:
+    """The balances after each row that changed some, in the rows' order: a course has more than a machine remembers."""
+    rows = select(BALANCES).order_by(BALANCES.c.seq).execution_options(yield_per=BATCH)
+    with connection.execute(rows) as result:
+        for seq, of_row in groupby(result, key=lambda row: row.seq):
+            yield int(seq), [budget(row) for row in of_row]

@@ -39,6 +39,8 @@ class Database:
     """Where a ledger lies."""
 
     engine: Engine
+    writer: Engine
+    """The same, whose transactions are a writer's from their beginning."""
 
     @classmethod
     def at(cls, url: str, *, path: str) -> Database:
@@ -57,7 +59,7 @@ class Database:
             raise InputError(Problem(path=path, message=f"{_shown(url)!r}; {ALLOWED}")) from error
         if backend == "sqlite":
             _begin_by_ourselves(engine)
-        return cls(engine=engine)
+        return cls(engine=engine, writer=engine.execution_options(writing=True))
 
     @property
     def name(self) -> str:
@@ -85,7 +87,7 @@ class Database:
             UnreachableError: the database does not answer, or others have held it for too long.
             StorageError: what lies there is no database, or it is damaged.
         """
-        with self._answering(), self.engine.execution_options(writing=True).begin() as connection:
+        with self._answering(), self.writer.begin() as connection:
             if self.is_server:
                 connection.execute(_BEGIN_TO_WRITE)
             yield connection

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from clusterlab.cost.interval import OWNERS
 from clusterlab.cost.money import MICRO
 
 GENESIS = "0" * 64
@@ -94,7 +95,7 @@ class Entry:
             "seq": last.seq + 1 if last else 1,
             "at": at,
             "kind": kind,
-            **asdict(owner),
+            **{name: getattr(owner, name) for name in OWNERS},
             "interval": interval,
             "micro_usd": micro_usd,
             "expires": expires,
@@ -115,7 +116,10 @@ class Entry:
 
     def values(self) -> dict[str, Any]:
         """Its columns."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in COLUMNS}
+
+
+COLUMNS = tuple(Entry.__dataclass_fields__)
 
 
 def digest(values: Mapping[str, Any]) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, insert, inspect, select
 
-from clusterlab.cost.interval import Interval
+from clusterlab.cost.interval import Interval, Source
 from clusterlab.cost.money import CURRENCY, checked_usd
 from clusterlab.errors import ClusterlabError, InputError, Problem
 from clusterlab.ledger import schema
@@ -21,10 +21,11 @@ from clusterlab.ledger.chain import Fault, first_fault
 from clusterlab.ledger.database import Database
 from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, instant, to_micro_usd
 from clusterlab.ledger.journal import Journal, last_entry, newest, no_ledger
-from clusterlab.ledger.recording import record
+from clusterlab.ledger.recording import Recorder, record
 from clusterlab.ledger.reservation import Reservation, check_covered, check_open
 from clusterlab.ledger.spending import Spending, accrue, spendings
-from clusterlab.ledger.statement import Statement, Use, all_intervals, budgets, statement, unsettled, uses
+from clusterlab.ledger.standing import Standing
+from clusterlab.ledger.statement import Statement, Use, all_intervals, budgets, statement, uses
 from clusterlab.tags import LABEL, LABEL_RULE
 
 HELD = (Kind.RESERVE, Kind.COMMIT)
@@ -37,7 +38,8 @@ class Ledger:
 
     database: Database
     clock: Callable[[], datetime] | None = None
-    """In place of the database's own; for tests."""
+    """In place of the database's own; for tests and simulations."""
+    _standing: Standing = field(default_factory=Standing, init=False, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -140,10 +142,19 @@ class Ledger:
         with self.journal() as journal:
             return record(journal, interval)
 
+    def record_all(self, intervals: Iterable[Interval]) -> list[Entry | InputError]:
+        """Put much use on record in one transaction; what would be refused is in its place, and holds up no other."""
+        with self.journal() as journal:
+            recorder = Recorder(journal=journal)
+            found = [recorder.record_or_refuse(each) for each in intervals]
+            journal.flush()
+            return found
+
     def accrue(self) -> list[Entry]:
         """Hold what is in use now beyond what its run holds, so that the next launch sees it before the use ends."""
-        with self.journal() as journal:
-            return accrue(journal)
+        with self.journal() as journal, self._standing.lock:
+            self._standing.follow(journal.connection)
+            return accrue(journal, self._standing)
 
     def settle(self, run: str) -> Entry:
         """Say that a run is over: it holds what it used, and what it reserved beyond that is free.
@@ -154,7 +165,8 @@ class Ledger:
         with self.journal() as journal:
             account = journal.account(run)
             micro_usd = to_micro_usd(_final(run, account)) - account.held_micro_usd
-            if account.state is Kind.SETTLE and not micro_usd:
+            # Use that came later and raised what is held by itself is settled by a row too, or it would never be.
+            if account.entries[-1].kind is Kind.SETTLE and not micro_usd:
                 return account.entries[-1]
             return journal.append(Kind.SETTLE, account.entries[0].owner, micro_usd=micro_usd)
 
@@ -182,18 +194,23 @@ class Ledger:
 
     def spendings(self) -> list[Spending]:
         """What is spent of every budget until now, students first."""
-        with self.database.reading() as connection:
-            return spendings(connection, self._now(connection))
+        with self._followed() as connection:
+            return spendings(self._standing, self.now(connection))
 
     def uses(self) -> list[Use]:
         """What was reserved and used, by student and lab; what is nobody's last."""
         with self.database.reading() as connection:
-            return uses(connection, self._now(connection))
+            return uses(connection, self.now(connection))
 
-    def unsettled(self) -> list[str]:
-        """The runs of which use is on record that they were not settled for."""
-        with self.database.reading() as connection:
-            return unsettled(connection)
+    def unsettled(self) -> dict[str, list[Interval]]:
+        """The runs of which use is on record that they were not settled for, each with all its use."""
+        with self._followed():
+            return self._standing.unsettled()
+
+    def latest(self, source: Source, resources: Iterable[str]) -> dict[str, Interval]:
+        """By resource the use that began last: of those that are named, and of all whose use goes on by that source."""
+        with self._followed() as connection:
+            return self._standing.latest(connection, source, resources)
 
     def intervals(self) -> list[Interval]:
         """All use on record, each interval as it was last recorded."""
@@ -207,7 +224,7 @@ class Ledger:
             InputError: the ledger does not know the course, or it knows several and none is named.
         """
         with self.database.reading() as connection:
-            return statement(connection, self._now(connection), course)
+            return statement(connection, self.now(connection), course)
 
     def head(self) -> str:
         """The digest of the newest row: whoever keeps it elsewhere sees later that no row before it is gone."""
@@ -219,20 +236,28 @@ class Ledger:
         with self.database.reading() as connection:
             return first_fault(connection, head=head)
 
+    def now(self, connection: Connection) -> datetime:
+        """The time of all that is written in a transaction."""
+        return self.clock() if self.clock else self.database.now(connection)
+
     @contextmanager
     def journal(self) -> Iterator[Journal]:
         """A transaction that adds rows, one after another of those of others."""
         with self.database.writing() as connection:
-            yield Journal.begin(connection, self._now(connection))
+            yield Journal.begin(connection, self.now(connection))
 
-    def _now(self, connection: Connection) -> datetime:
-        return self.clock() if self.clock else self.database.now(connection)
+    @contextmanager
+    def _followed(self) -> Iterator[Connection]:
+        """A transaction that reads, with what the rows come to as it is there."""
+        with self.database.reading() as connection, self._standing.lock:
+            self._standing.follow(connection)
+            yield connection
 
     def _begin(self) -> None:
         with self.database.writing() as connection:
             schema.create(connection)
             if last_entry(connection) is None:
-                at = instant(self._now(connection))
+                at = instant(self.now(connection))
                 first = Entry.after(None, at=at, kind=Kind.OPEN, owner=Owner(), detail={"currency": CURRENCY})
                 connection.execute(insert(schema.ENTRIES), first.values())
 

@@ -48,6 +48,13 @@ class Recorder:
         self.accounts[name] = Account(entries=(*account.entries, *new))
         return added[-1]
 
+    def record_or_refuse(self, interval: Interval) -> Entry | InputError:
+        """The same, where what is refused is told and not raised."""
+        try:
+            return self.record(interval)
+        except InputError as error:
+            return error
+
     def _account(self, interval: Interval, key: str) -> Account:
         """Read before anything of it waits."""
         if interval.run:

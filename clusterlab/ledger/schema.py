@@ -17,7 +17,8 @@ ENTRIES = Table(
     Column("course", Text),
     Column("lab", Text),
     Column("run", Text),
-    Column("interval", Text),
+    # By bytes, also where a server sorts by a language: what is of one resource then lies together.
+    Column("interval", Text().with_variant(Text(collation="C"), "postgresql")),
     Column("micro_usd", BigInteger, nullable=False),
     Column("expires", Text),
     Column("detail", Text, nullable=False),

@@ -143,14 +143,6 @@ def _uses(
     return sorted(found, key=lambda each: (each.student is None, each.student or "", each.lab or ""))
 
 
-def unsettled(connection: Connection) -> list[str]:
-    """The runs whose use was recorded after they were settled, or that never were."""
-    last = {kind: func.max(case((ENTRIES.c.kind == kind, ENTRIES.c.seq))) for kind in (Kind.INTERVAL, Kind.SETTLE)}
-    runs = select(ENTRIES.c.run).where(ENTRIES.c.run.is_not(None)).group_by(ENTRIES.c.run)
-    found = runs.having(last[Kind.INTERVAL] > func.coalesce(last[Kind.SETTLE], 0)).order_by(ENTRIES.c.run)
-    return list(connection.execute(found).scalars())
-
-
 def _courses(connection: Connection) -> list[str]:
     """Every course that has a row."""
     named = select(ENTRIES.c.course).distinct().where(ENTRIES.c.course.is_not(None))

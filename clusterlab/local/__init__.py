@@ -93,7 +93,7 @@ def _run(lab: Lab, root: Path, folder: Path, environment: Mapping[str, str], con
         output = log.open("wb")
     except OSError as error:
         raise StorageError(f"{log}: cannot be written: {error.strerror}") from error
-    with _sigterm_interrupts():
+    with sigterm_interrupts():
         with output:
             command = ["bash", "-c", lab.run]
             keeper = keep(command, cwd=root, env=environment, output=output, grace_seconds=GRACE_SECONDS)
@@ -124,7 +124,7 @@ def _release(keeper: subprocess.Popen[bytes]) -> int:
 
 
 @contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
+def sigterm_interrupts() -> Iterator[None]:
     """Take a SIGTERM as a Ctrl-C meanwhile; only a program's main thread can."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -11,6 +11,8 @@ from clusterlab.cost.interval import Interval, Source
 from clusterlab.errors import InputError
 from clusterlab.metering.observation import Observation, Sighting
 
+BATCH = 50
+"""Uses that are put on record in one transaction: so short that no launch waits for it."""
 SETTLE_AFTER = timedelta(hours=1)
 """How long nothing of a run was used before it is settled: for so long EC2 still shows a terminated machine, and when
 it ended."""
@@ -19,14 +21,14 @@ it ended."""
 class Records(Protocol):
     """The verbs of a ledger that a meter needs."""
 
-    def intervals(self) -> list[Interval]:
-        """All use on record."""
+    def latest(self, source: Source, resources: Iterable[str]) -> dict[str, Interval]:
+        """By resource the use that began last: of those that are named, and of all whose use goes on by that source."""
 
-    def record(self, interval: Interval) -> object:
-        """Put use on record."""
+    def record_all(self, intervals: Iterable[Interval]) -> Sequence[object]:
+        """Put use on record, together; an InputError stands in the place of what is refused."""
 
-    def unsettled(self) -> list[str]:
-        """The runs of which use is on record that they were not settled for."""
+    def unsettled(self) -> dict[str, list[Interval]]:
+        """The runs of which use is on record that they were not settled for, each with all its use."""
 
     def settle(self, run: str) -> object:
         """Say that a run is over."""
@@ -64,17 +66,15 @@ def meter(ledger: Records, observation: Observation) -> Metered:
     Raises:
         UnreachableError: the ledger does not answer.
     """
-    latest = _latest(each for each in ledger.intervals() if each.source is observation.source)
+    latest = ledger.latest(observation.source, {each.resource_id for each in observation.sightings})
     changes = [change for sighting in observation.sightings for change in _changes(latest, sighting, observation)]
     changes += _vanished(latest.values(), observation)
     begun: list[Interval] = []
     ended: list[Interval] = []
     problems = list(observation.problems)
-    for interval in changes:
-        try:
-            ledger.record(interval)
-        except InputError as error:
-            problems.append(str(error))
+    for interval, answer in _recorded(ledger, changes):
+        if isinstance(answer, InputError):
+            problems.append(str(answer))
             continue
         (begun if interval.end is None else ended).append(interval)
         latest[interval.resource_id] = interval
@@ -94,14 +94,16 @@ def settle(ledger: Records, now: datetime) -> list[str]:
     Returns:
         The runs that are settled now and were not before.
     """
-    runs: dict[str, list[Interval]] = {run: [] for run in ledger.unsettled()}
-    for interval in ledger.intervals():
-        if interval.run in runs:
-            runs[interval.run].append(interval)
-    over = [run for run, intervals in runs.items() if _over(intervals, now)]
+    over = [run for run, intervals in ledger.unsettled().items() if _over(intervals, now)]
     for run in over:
         ledger.settle(run)
     return over
+
+
+def _recorded(ledger: Records, changes: Sequence[Interval]) -> Iterator[tuple[Interval, object]]:
+    for start in range(0, len(changes), BATCH):
+        some = changes[start : start + BATCH]
+        yield from zip(some, ledger.record_all(some), strict=True)
 
 
 def _over(intervals: Iterable[Interval], now: datetime) -> bool:
@@ -109,11 +111,6 @@ def _over(intervals: Iterable[Interval], now: datetime) -> bool:
         each.end is not None and each.price_usd_per_hour is not None and each.end + SETTLE_AFTER <= now
         for each in intervals
     )
-
-
-def _latest(intervals: Iterable[Interval]) -> dict[str, Interval]:
-    """Each resource's newest interval."""
-    return {each.resource_id: each for each in sorted(intervals, key=lambda each: each.start)}
 
 
 def _changes(latest: dict[str, Interval], sighting: Sighting, observation: Observation) -> Iterator[Interval]:

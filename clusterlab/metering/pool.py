@@ -7,16 +7,19 @@ looked at now and then: one that came or went between two looks is counted to th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 
-from clusterlab.cost.interval import Kind, Source
+from clusterlab.cost.interval import Interval, Kind, Source
 from clusterlab.metering.observation import UNKNOWN, Observation, Price, Sighting
 from clusterlab.metering.ray import Holding, RayState
 
 SHARE = Decimal("1e-9")
 """How finely an hour's price is divided, in dollars; what that leaves is the idle rest's."""
+HELD = re.compile(r"([\d.]+) of [\d.]+ GPUs")
+"""The shape of what a job holds."""
 
 
 def observe(
@@ -49,6 +52,12 @@ def observe(
     if running:
         sightings += _shares(pool, running, state)
     return Observation(source=Source.RAY, at=at, covered=frozenset({pool}), sightings=tuple(sightings))
+
+
+def gpus_held(interval: Interval) -> Decimal:
+    """How many GPUs a job held in an interval that was metered so; 0 where it held CPUs, or is none of a pool."""
+    match = HELD.fullmatch(interval.shape) if interval.source is Source.RAY else None
+    return Decimal(match.group(1)) if match else Decimal(0)
 
 
 def _shares(pool: str, machines: Sequence[Sighting], state: RayState) -> Iterator[Sighting]:

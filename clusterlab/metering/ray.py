@@ -43,10 +43,12 @@ class RayState:
     gpus: Decimal
     """Of all living nodes."""
     cpus: Decimal
+    num_nodes: int
+    """Those that live."""
     holdings: tuple[Holding, ...]
 
 
-NOTHING = RayState(gpus=Decimal(0), cpus=Decimal(0), holdings=())
+NOTHING = RayState(gpus=Decimal(0), cpus=Decimal(0), num_nodes=0, holdings=())
 
 
 def ask(address: str, token: str | None) -> RayState:
@@ -56,9 +58,9 @@ def ask(address: str, token: str | None) -> RayState:
         UnreachableError: it does not answer, refuses the token, or lists more than `MOST` of something.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    submitted = _get(address, "/api/jobs/", headers)
-    listed = {kind: _listed(address, kind, headers) for kind in ("nodes", "actors", "tasks", "placement_groups")}
-    return state(submitted, **listed)
+    submitted = get(address, "/api/jobs/", headers)
+    found = {kind: listed(address, kind, headers) for kind in ("nodes", "actors", "tasks", "placement_groups")}
+    return state(submitted, **found)
 
 
 def state(
@@ -84,6 +86,7 @@ def state(
     return RayState(
         gpus=_sum(totals, "GPU"),
         cpus=_sum(totals, "CPU"),
+        num_nodes=len(totals),
         holdings=tuple(
             Holding(
                 job=name, tags=jobs[name]["metadata"] or {}, gpus=_sum(resources, "GPU"), cpus=_sum(resources, "CPU")
@@ -115,9 +118,14 @@ def _sum(resources: Iterable[Mapping[str, float]], name: str) -> Decimal:
     return sum((Decimal(str(each.get(name, 0))) for each in resources), Decimal(0))
 
 
-def _listed(address: str, kind: str, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
+def listed(address: str, kind: str, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """All that the State API lists of a kind.
+
+    Raises:
+        UnreachableError: it does not answer, or leaves some out.
+    """
     path = f"/api/v0/{kind}?detail=1&limit={MOST}"
-    answer = _get(address, path, headers)
+    answer = get(address, path, headers)
     found = answer["data"]["result"]
     if not answer["result"] or found["total"] > len(found["result"]):
         raise UnreachableError(f"{address}{path}: lists {len(found['result'])} of {found['total']}: {answer['msg']}")
@@ -125,7 +133,12 @@ def _listed(address: str, kind: str, headers: Mapping[str, str]) -> list[Mapping
     return result
 
 
-def _get(address: str, path: str, headers: Mapping[str, str]) -> Any:
+def get(address: str, path: str, headers: Mapping[str, str]) -> Any:
+    """What a dashboard answers, read as JSON.
+
+    Raises:
+        UnreachableError: it does not answer, or with another status.
+    """
     url = urlsplit(address)
     connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=SECONDS)
     try:

@@ -24,6 +24,8 @@ from clusterlab.slurm.usage import Cluster, SlurmJob
 COMMAND = ("env", "SLURM_TIME_FORMAT=%s", "scontrol", "--oneliner", "--details", "show", "job")
 """With seconds since 1970: Slurm's usual times are local, and say neither of which zone nor of which summer."""
 SSH_SECONDS = 60
+STATUS_SECONDS = 60
+"""How long SkyPilot's server may take to say what it knows; one that hangs would hold up all others that are asked."""
 FIELD = re.compile(r"(?:^|\s)(JobState|StartTime|EndTime|AllocTRES|TRES)=(\S*)")
 MEMORY = re.compile(r"(?:^|,)mem=([0-9.]+)([KMGT]?)")
 GIB = {"K": Decimal(2) ** -20, "M": Decimal(2) ** -10, "": Decimal(2) ** -10, "G": Decimal(1), "T": Decimal(2) ** 10}
@@ -56,10 +58,13 @@ def skypilot_status() -> list[dict[str, Any]]:
     """
     command = [str(Path(sys.executable).with_name("sky")), "status", "--all-users", "--output", "json"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    except (subprocess.CalledProcessError, OSError) as error:
+        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=STATUS_SECONDS).stdout
+    except (subprocess.SubprocessError, OSError) as error:
         raise UnreachableError(f"SkyPilot: `sky status`: {error}") from error
-    found: list[dict[str, Any]] = json.loads(said[said.index("[") :])
+    try:
+        found: list[dict[str, Any]] = json.loads(said[said.index("[") :])
+    except ValueError as error:
+        raise UnreachableError(f"SkyPilot: `sky status` said no JSON: {said.strip()[:200]!r}") from error
     return found
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -15,6 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from clusterlab.errors import ClusterlabError, InputError, Problem, UnreachableError
 
+T = TypeVar("T")
+R = TypeVar("R")
 HOME = "us-east-1"
 """Where nothing else is configured; every account has it."""
 # The other modes have a quota of tries for all calls together, which runs out where every call is throttled.
@@ -37,6 +40,9 @@ class Cloud:
     """An account, by the credentials that boto3 finds."""
 
     session: Any = field(default_factory=boto3.session.Session)
+    config: Config = RETRIES
+    num_threads: int = 16
+    """How much is asked at once."""
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -49,9 +55,16 @@ class Cloud:
         """The client of a service in a region; made once, and one at a time: boto3's session is for one thread."""
         with self._lock:
             if (service, region) not in self._clients:
-                made = self.session.client(service, region_name=region, config=RETRIES)
+                made = self.session.client(service, region_name=region, config=self.config)
                 self._clients[service, region] = made
             return self._clients[service, region]
+
+    def side_by_side(self, ask: Callable[[T], R], of: Sequence[T]) -> list[R]:
+        """Ask of each, several at once where waiting for the answers takes longer than a thread costs."""
+        if self.num_threads == 1:
+            return list(map(ask, of))
+        with ThreadPoolExecutor(self.num_threads) as pool:
+            return list(pool.map(ask, of))
 
     def account(self, now: datetime) -> str:
         """The number of the account.

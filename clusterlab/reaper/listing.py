@@ -82,6 +82,7 @@ def instance_of(instance: dict[str, Any], region: str) -> Resource:
         disks=frozenset(disk["VolumeId"] for disk in _disks(instance) if disk.get("DeleteOnTermination")),
         zone=instance["Placement"]["AvailabilityZone"],
         public_ip=instance.get("PublicIpAddress", ""),
+        private_ip=instance.get("PrivateIpAddress", ""),
         spot=instance.get("InstanceLifecycle") == "spot",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -117,4 +117,18 @@ class Proof:
 
     def text(self) -> str:
         """The proof as it is written."""
-        return json.dumps(self.as_json(), indent=1) + "\n"
+        return by_line(self.as_json())
+
+
+def by_line(document: Mapping[str, Any]) -> str:
+    """JSON with a line for each key and for each thing in its list or mapping: for people, and fast to write."""
+    shown = (f"{json.dumps(key)}: {_lines(value)}" for key, value in document.items())
+    return "{\n" + ",\n".join(shown) + "\n}\n"
+
+
+def _lines(value: Any) -> str:
+    if isinstance(value, list) and value:
+        return "[\n " + ",\n ".join(map(json.dumps, value)) + "\n]"
+    if isinstance(value, dict) and value:
+        return "{\n " + ",\n ".join(f"{json.dumps(key)}: {json.dumps(each)}" for key, each in value.items()) + "\n}"
+    return json.dumps(value)

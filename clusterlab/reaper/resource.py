@@ -49,12 +49,18 @@ class Resource:
     """Ids of the volumes that end with a machine."""
     zone: str = ""
     public_ip: str = ""
+    private_ip: str = ""
     spot: bool = False
 
     @property
     def key(self) -> str:
         """What no other resource of the account is called."""
         return f"{self.region}/{self.kind}/{self.id}"
+
+    @property
+    def cloud(self) -> str:
+        """Where it is, by SkyPilot's name; an id of Google's begins with its project."""
+        return "gcp" if self.id.startswith("projects/") else "aws"
 
     @property
     def runs(self) -> bool:

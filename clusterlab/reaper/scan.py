@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,7 +10,6 @@ from clusterlab.reaper.cloud import ERRORS, Cloud, told
 from clusterlab.reaper.listing import BATCH, EVERYWHERE, LISTINGS, Listing, Question
 from clusterlab.reaper.resource import Kind, Resource
 
-NUM_THREADS = 16
 STRAYS = {Kind.INSTANCE: "i-", Kind.VOLUME: "vol-", Kind.ADDRESS: "eipalloc-"}
 """What can be asked for by its id, and how such an id begins."""
 
@@ -65,8 +63,7 @@ def scan(
         if listing.kind in wanted
         for region in ([EVERYWHERE] if listing.everywhere and everywhere else [] if listing.everywhere else places)
     ]
-    with ThreadPoolExecutor(NUM_THREADS) as pool:
-        found = list(pool.map(lambda pair: _look(cloud, pair[0], pair[1], question), asked))
+    found = cloud.side_by_side(lambda pair: _look(cloud, pair[0], pair[1], question), asked)
     return Scan(
         resources=tuple(resource for resources, _ in found for resource in resources),
         looks=tuple(look for _, look in found),

@@ -9,6 +9,7 @@ from typing import Any
 
 from clusterlab.errors import InputError, Problem
 from clusterlab.reaper.place import Place
+from clusterlab.reaper.proof import by_line
 from clusterlab.reaper.step import Sighting
 
 FORMAT = "clusterlab-reaper-1"
@@ -45,7 +46,7 @@ def write(place: Place, account: str, courses: Sequence[str], sightings: Mapping
     """
     shown = {key: _values(each) for key, each in sorted(sightings.items())}
     head = {"format": FORMAT, "account": account, "courses": sorted(courses)}
-    place.write(json.dumps(head | {"sightings": shown}, indent=1))
+    place.write(by_line(head | {"sightings": shown}))
 
 
 def _told(kind: str, account: str, courses: Sequence[str]) -> str:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import base64
 import io
 import re
+import sys
 import threading
 import urllib.parse
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +75,10 @@ class Call:
     action: str
     instances: tuple[str, ...]
     error: str | None
+    at: datetime
+    """By the cloud's clock."""
+    disk_gb: int = 0
+    """Of the root disk that was asked for with a machine."""
 
 
 @dataclass(kw_only=True)
@@ -85,6 +91,8 @@ class EmulatedCloud:
     cache: Path
     """What jobs make once and keep, the models that they pretrain say, from one rehearsal to the next."""
     injector: Injector = field(default_factory=Injector)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    """What time it is in the cloud: when its machines were launched and ended, and the date of its answers."""
     calls: list[Call] = field(default_factory=list)
     hosts: dict[str, Host] = field(default_factory=dict)
     """By instance id."""
@@ -94,6 +102,7 @@ class EmulatedCloud:
 
     def start(self) -> None:
         """Serve the cloud's interface at `ENDPOINT` and `LOCAL_ENDPOINT`, and its metadata service."""
+        set_clock(self.clock)
         from moto.ec2.models import elastic_network_interfaces
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
@@ -107,7 +116,7 @@ class EmulatedCloud:
         gate = _Gate(cloud=self, app=DomainDispatcherApplication(create_backend_app))
         take_for_tls()
         for address, port in ((GATEWAY, PORT), (LOOPBACK, PORT), (METADATA, 80)):
-            server = make_server(address, port, gate, threaded=True, request_handler=_quiet_handler())
+            server = make_server(address, port, gate, threaded=True, request_handler=_quiet_handler(self.clock))
             threading.Thread(target=server.serve_forever, daemon=True).start()
             self._servers.append(server)
 
@@ -136,11 +145,18 @@ class EmulatedCloud:
         asked = [values[0] for key, values in sorted(form.items()) if key.startswith("InstanceId.")]
         instances = [found.decode() for found in INSTANCE_ID.findall(answer)] if action == "RunInstances" else asked
         with self._lock:
-            self.calls.append(Call(action=action, instances=tuple(instances), error=None))
+            self._note(action, form, instances=tuple(instances))
             for instance in instances:
                 {"RunInstances": self._boot, "StartInstances": self._boot, "StopInstances": self._halt}.get(
                     action, self._end
                 )(instance)
+
+    def _note(
+        self, action: str, form: dict[str, list[str]], *, instances: tuple[str, ...] = (), error: str | None = None
+    ) -> None:
+        sizes = [int(values[0]) for key, values in form.items() if key.endswith(".Ebs.VolumeSize")]
+        disk_gb = sum(sizes) if action == "RunInstances" else 0
+        self.calls.append(Call(action=action, instances=instances, error=error, at=self.clock(), disk_gb=disk_gb))
 
     def _boot(self, instance_id: str) -> None:
         if instance_id not in self.hosts:
@@ -155,6 +171,7 @@ class EmulatedCloud:
         host = self.hosts.pop(instance_id, None)
         if host is not None:
             host.remove()
+        _unplug(instance_id)
 
     def _host(self, instance_id: str) -> Host:
         from moto.ec2.models import ec2_backends
@@ -216,15 +233,15 @@ class _Gate:
             if token:
                 self.cloud._answers[token] = outcome
             self.cloud.heed(action, outcome[2], form)
-            if self.cloud.injector.fault is Fault.OUTAGE:
+            if Fault.OUTAGE in self.cloud.injector.faults:
                 self.cloud.go_out()
         else:
-            self.cloud.calls.append(Call(action=action, instances=(), error=outcome[0]))
+            self.cloud._note(action, form, error=outcome[0])
         return outcome
 
     def _refuse(self, action: str, reply: Reply, start_response: StartResponse) -> list[bytes]:
         if action in self.ACTIONS:
-            self.cloud.calls.append(Call(action=action, instances=(), error=reply.code))
+            self.cloud._note(action, {}, error=reply.code)
         error = f"<Error><Code>{reply.code}</Code><Message>{reply.message}</Message></Error>"
         body = f"<Response><Errors>{error}</Errors><RequestID>rehearsal</RequestID></Response>".encode()
         start_response(reply.status, [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
@@ -270,10 +287,34 @@ def _admit(user_data: Any) -> str:
     return "\n".join(lines)
 
 
-def _quiet_handler() -> Any:
+def _unplug(instance_id: str) -> None:
+    """Let a machine's network interfaces end with it, as EC2's do; moto's go on holding its security groups."""
+    from moto.ec2.models import ec2_backends
+
+    backend: Any = ec2_backends[ACCOUNT][REGION]
+    for each in [card for card in backend.enis.values() if card.instance and card.instance.id == instance_id]:
+        del backend.enis[each.id]
+
+
+def set_clock(clock: Callable[[], datetime]) -> None:
+    """Let moto take the time from here, also where a model of it has the function already."""
+    from moto.core import utils
+
+    def now() -> datetime:
+        return clock().replace(tzinfo=None)
+
+    for module in [utils, *(each for name, each in sys.modules.items() if name.startswith("moto."))]:
+        if "utcnow" in vars(module):
+            vars(module)["utcnow"] = now
+
+
+def _quiet_handler(clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Any:
     from werkzeug.serving import WSGIRequestHandler
 
     class Quiet(WSGIRequestHandler):
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(clock().timestamp() if timestamp is None else timestamp)
+
         def log_request(self, *_: Any) -> None:
             """Say nothing: a rehearsal makes hundreds of calls."""
 

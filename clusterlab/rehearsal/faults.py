@@ -42,6 +42,12 @@ class Fault(StrEnum):
             raise InputError(Problem(path="--fault", message=message)) from None
 
 
+MANAGED = (Fault.PREEMPT, Fault.KILL_CONTROLLER)
+"""Those that a managed job goes on from."""
+ALONE = (*MANAGED, Fault.OUTAGE)
+"""Those that are rehearsed by themselves."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
     """An error that the cloud answers with."""
@@ -64,10 +70,12 @@ LOST = Reply(status="500 Internal Server Error", code="InternalError", message="
 class Injector:
     """Decides for each call to the cloud whether it fails."""
 
-    fault: Fault | None = None
+    faults: frozenset[Fault] = frozenset()
     seed: int = 0
     injected: list[str] = field(default_factory=list)
     """What was injected so far, in order."""
+    hit: set[Fault] = field(default_factory=set)
+    """Of which faults."""
     _calls: dict[str, int] = field(default_factory=dict)
     _full_zone: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -81,25 +89,28 @@ class Injector:
         """
         with self._lock:
             number = self._calls[action] = self._calls.get(action, 0) + 1
-            reply = self._of(action, number, zone)
-            if reply is not None:
+            replies = {fault: self._of(fault, action, number, zone) for fault in Fault if fault in self.faults}
+            fault, reply = next(((fault, each) for fault, each in replies.items() if each), (None, None))
+            if fault is not None and reply is not None:
+                self.hit.add(fault)
                 self.injected.append(f"{action} {number}: {reply.code}{' after it was done' if reply.after else ''}")
             return reply
 
-    def _of(self, action: str, number: int, zone: str | None) -> Reply | None:
-        if self.fault is Fault.THROTTLE:
-            return THROTTLED if number in self._hit(action) else None
-        if self.fault is Fault.API_500 and number == 1:
+    def _of(self, fault: Fault, action: str, number: int, zone: str | None) -> Reply | None:
+        if fault is Fault.THROTTLE:
+            return THROTTLED if number in self._throttled(action) else None
+        if fault is Fault.API_500 and number == 1:
             return {"RunInstances": BROKEN, "TerminateInstances": LOST}.get(action)
-        if self.fault is Fault.LOST_ANSWER and (action, number) == ("RunInstances", 1):
+        # The first that would have gone through.
+        if fault is Fault.LOST_ANSWER and (action, number) == ("RunInstances", 1 + (Fault.API_500 in self.faults)):
             return LOST
-        if self.fault is Fault.CAPACITY and action == "RunInstances" and zone is not None:
+        if fault is Fault.CAPACITY and action == "RunInstances" and zone is not None:
             self._full_zone = self._full_zone or zone
             message = f"We currently do not have sufficient capacity in the Availability Zone you requested ({zone})."
             full = Reply(status="400 Bad Request", code="InsufficientInstanceCapacity", message=message)
             return full if zone == self._full_zone else None
         return None
 
-    def _hit(self, action: str) -> set[int]:
+    def _throttled(self, action: str) -> set[int]:
         """Which calls of an action are throttled: two of its first four; a client tries five times."""
         return set(random.Random(f"{self.seed} {action}").sample(range(1, 5), 2))  # noqa: S311 (not for secrets)

@@ -49,7 +49,7 @@ def times(clusters: Sequence[Cluster]) -> str:
     return f" ({len(clusters)} side by side)" if len(clusters) > 1 else ""
 
 
-def check_record(folder: Path, lab: Lab) -> str:
+def check_record(folder: Path, lab: Lab, *, student: str = STUDENT) -> str:
     """Hold the one run below a folder against its lab's expectations.
 
     Raises:
@@ -65,11 +65,11 @@ def check_record(folder: Path, lab: Lab) -> str:
     failed = [str(result) for result in results if result.verdict == "FAIL"]
     if failed:
         raise StepError(f"{where}: outside what the lab expects: {'; '.join(failed)}")
-    _same_tags(run, lab)
+    _same_tags(run, lab, student)
     return f"{len(results)} of {len(results)} expectations met; fingerprint {run.fingerprint[:8]}"
 
 
-def _same_tags(run: Run, lab: Lab) -> None:
+def _same_tags(run: Run, lab: Lab, student: str) -> None:
     tags = Tags(**{key.replace("-", "_"): value for key, value in run.tags.items()})
-    if (tags.course, tags.lab, tags.student) != (lab.resources.labels["course"], lab.name, STUDENT):
+    if (tags.course, tags.lab, tags.student) != (lab.resources.labels["course"], lab.name, student):
         raise StepError(f"run.json has other tags: {tags.format()}")

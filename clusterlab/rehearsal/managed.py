@@ -17,7 +17,7 @@ from typing import Any
 
 from clusterlab.reaper.resource import Resource
 from clusterlab.rehearsal import account
-from clusterlab.rehearsal.client import processes
+from clusterlab.rehearsal.client import SkyPilot, processes
 from clusterlab.rehearsal.faults import Fault
 from clusterlab.rehearsal.launch import Cluster, check_record
 from clusterlab.rehearsal.on_cloud import Scene, check_nothing_left, check_tags
@@ -43,9 +43,14 @@ def rehearse_managed_job(scene: Scene, cluster: Cluster, fault: Fault) -> None:
         scene.sky.run("jobs", "launch", "-y", "-d", "-n", cluster.name, *arguments)
     with steps.step("a spot machine runs it, its checkpoints reach the bucket") as step:
         first = _machine(scene)
-        _wait("a checkpoint in the bucket", lambda: _checkpoints(scene) or _ended(scene), JOB_SECONDS, scene)
-        if not _checkpoints(scene):
-            raise StepError(f"the managed job is {_status(scene)}; {scene.sky.log} has what SkyPilot said")
+        wait_until(
+            "a checkpoint in the bucket",
+            lambda: checkpoints_in(scene.bucket) or is_over(scene.sky),
+            JOB_SECONDS,
+            scene.sky,
+        )
+        if not checkpoints_in(scene.bucket):
+            raise StepError(f"the managed job is {status_of_job(scene.sky)}; {scene.sky.log} has what SkyPilot said")
         step.notes.append(
             f"{first.shape} in {first.zone}, spot; s3://{scene.bucket} mounted with MOUNT_CACHED (rclone)"
         )
@@ -54,17 +59,17 @@ def rehearse_managed_job(scene: Scene, cluster: Cluster, fault: Fault) -> None:
     with steps.step(f"fault: {fault}") as step:
         step.notes.append(_preempt(first) if fault is Fault.PREEMPT else _kill_controller(scene))
     with steps.step("the job recovers and ends well") as step:
-        _wait("the job's end", lambda: _ended(scene), JOB_SECONDS, scene)
-        if _status(scene) != "SUCCEEDED":
-            raise StepError(f"the managed job is {_status(scene)}; {scene.sky.log} has what SkyPilot said")
+        wait_until("the job's end", lambda: is_over(scene.sky), JOB_SECONDS, scene.sky)
+        if status_of_job(scene.sky) != "SUCCEEDED":
+            raise StepError(f"the managed job is {status_of_job(scene.sky)}; {scene.sky.log} has what SkyPilot said")
         step.notes.append(_launches(fault))
     with steps.step("run.json comes back, its result as expected") as step:
         target = scene.out / cluster.name
-        _download(scene.bucket, target)
+        download_runs(scene.bucket, target)
         step.notes.append(check_record(target, lab))
-        step.notes.append(_attempts(target, fault))
+        step.notes.append(attempts(target, wanted=2 if fault is Fault.PREEMPT else 1))
     with steps.step("nothing that is billed is left") as step:
-        _wait("the machine's end", lambda: not account.billed(), LAUNCH_SECONDS, scene)
+        wait_until("the machine's end", lambda: not account.billed(), LAUNCH_SECONDS, scene.sky)
         step.notes.append(check_nothing_left())
 
 
@@ -72,7 +77,7 @@ def _machine(scene: Scene) -> Resource:
     def running() -> list[Resource]:
         return [each for each in account.billed() if each.kind == "instance"]
 
-    _wait("a machine", running, LAUNCH_SECONDS, scene)
+    wait_until("a machine", running, LAUNCH_SECONDS, scene.sky)
     (machine,) = running()
     if not machine.spot:
         raise StepError(f"{machine}: is not a spot machine")
@@ -113,7 +118,7 @@ def _launches(fault: Fault) -> str:
     return f"{wanted} launched in all"
 
 
-def _attempts(folder: Path, fault: Fault) -> str:
+def attempts(folder: Path, *, wanted: int) -> str:
     """Whether the job went on from its checkpoint, where it had to.
 
     Raises:
@@ -121,24 +126,26 @@ def _attempts(folder: Path, fault: Fault) -> str:
     """
     (path,) = folder.rglob(RECORD)
     about = Run.load(path.parent).provenance
-    wanted = 2 if fault is Fault.PREEMPT else 1
     if about["attempts"] != wanted or about["resumed"] is not (wanted > 1):
         raise StepError(f"{path}: {about['attempts']} attempts, resumed {about['resumed']}; expected {wanted}")
     return f"{wanted} attempts, resumed from a checkpoint" if wanted > 1 else "1 attempt"
 
 
-def _ended(scene: Scene) -> bool:
-    return _status(scene).startswith(ENDED)
+def is_over(sky: SkyPilot) -> bool:
+    """Whether the newest managed job has ended, well or not."""
+    return status_of_job(sky).startswith(ENDED)
 
 
-def _status(scene: Scene) -> str:
-    said = scene.sky.run("jobs", "queue", "--all", "-o", "json")
+def status_of_job(sky: SkyPilot) -> str:
+    """The status of the newest managed job."""
+    said = sky.run("jobs", "queue", "--all", "-o", "json")
     jobs = json.loads(said[said.index("[") :])
     return str(jobs[0]["status"]).rpartition(".")[2]
 
 
-def _checkpoints(scene: Scene) -> list[str]:
-    return [key for key in _keys(scene.bucket) if "/checkpoints/" in key]
+def checkpoints_in(bucket: str) -> list[str]:
+    """The keys of checkpoints in a bucket."""
+    return [key for key in _keys(bucket) if "/checkpoints/" in key]
 
 
 def _keys(bucket: str) -> list[str]:
@@ -148,7 +155,8 @@ def _keys(bucket: str) -> list[str]:
     return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
 
-def _download(bucket: str, target: Path) -> None:
+def download_runs(bucket: str, target: Path) -> None:
+    """Fetch the records and metrics of all runs in a bucket."""
     import boto3
 
     s3: Any = boto3.client("s3")
@@ -159,9 +167,14 @@ def _download(bucket: str, target: Path) -> None:
             s3.download_file(bucket, key, str(path))
 
 
-def _wait(what: str, ready: Callable[[], object], seconds: float, scene: Scene) -> None:
+def wait_until(what: str, ready: Callable[[], object], seconds: float, sky: SkyPilot) -> None:
+    """Wait for something that happens elsewhere.
+
+    Raises:
+        StepError: it did not in time.
+    """
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
-            raise StepError(f"{what}: did not come within {seconds:.0f} s; {scene.sky.log} has what SkyPilot said")
+            raise StepError(f"{what}: did not come within {seconds:.0f} s; {sky.log} has what SkyPilot said")
         time.sleep(POLL_SECONDS)

@@ -15,7 +15,7 @@ from clusterlab.reaper.resource import Resource
 from clusterlab.rehearsal import account
 from clusterlab.rehearsal.client import COMMAND_SECONDS, SkyPilot
 from clusterlab.rehearsal.cloud import ENDPOINT, LOCAL_ENDPOINT, REGION, EmulatedCloud
-from clusterlab.rehearsal.faults import Fault, Injector
+from clusterlab.rehearsal.faults import MANAGED, Fault, Injector
 from clusterlab.rehearsal.launch import SHARED, STUDENT, Cluster, check_record, side_by_side, times
 from clusterlab.rehearsal.prices import write_skypilot_catalog
 from clusterlab.rehearsal.stack import class_of, configuration, make_class
@@ -23,7 +23,6 @@ from clusterlab.rehearsal.stage import Request, Stage
 from clusterlab.rehearsal.steps import StepError, Steps
 
 OUTAGE_SECONDS = 120.0
-MANAGED = (Fault.PREEMPT, Fault.KILL_CONTROLLER)
 """Faults that a managed job goes on after."""
 CREDENTIALS = {
     "AWS_ENDPOINT_URL": ENDPOINT,
@@ -62,7 +61,7 @@ def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, stage: Stag
     """
     labs = [Lab.load(Path(lab)) for lab in request.labs if lab != SHARED]
     class_file = class_of(request.labs, Path(request.root))
-    injector = Injector(fault=request.fault, seed=request.seed)
+    injector = Injector(faults=frozenset(request.faults), seed=request.seed)
     cloud = EmulatedCloud(folder=stage.disks, layers=stage.layers, cache=stage.cache, injector=injector)
     sky = replace(sky, variables=dict(sky.variables) | CREDENTIALS | {"CLUSTERLAB_STUDENT": STUDENT})
     catalog = Catalog.load()
@@ -80,17 +79,22 @@ def rehearse_on_cloud(request: Request, steps: Steps, sky: SkyPilot, stage: Stag
             sky.configure(CONTROLLER | configuration(exports))
             step.notes.append(", ".join(str(exports[name]) for name in TOLD))
         with steps.step("SkyPilot's API server"):
-            _wait_for(api)
+            wait_for(api)
             sky.go_first()
         bucket = str(exports["aws_bucket"])
-        if request.fault in MANAGED:
+        if set(request.faults) & set(MANAGED):
             # Where the policy keeps the runs of a job that loses its machine.
             sky = replace(sky, variables=dict(sky.variables) | {"CLUSTERLAB_BUCKET": bucket})
         scene = Scene(steps=steps, sky=sky, cloud=cloud, catalog=catalog, out=Path(request.out), bucket=bucket)
         _play(scene, labs, request)
 
 
-def _wait_for(api: subprocess.Popen[str]) -> None:
+def wait_for(api: subprocess.Popen[str]) -> None:
+    """Wait until SkyPilot's API server is up.
+
+    Raises:
+        StepError: it did not start.
+    """
     said, _ = api.communicate()
     if api.returncode:
         raise StepError(f"`sky api start` ended with {api.returncode}:\n{said.strip()[-1000:]}")
@@ -106,32 +110,33 @@ def _play(scene: Scene, labs: Sequence[Lab], request: Request) -> None:
 
 
 def _rehearse(scene: Scene, lab: Lab, request: Request) -> None:
-    if request.fault in MANAGED:
+    managed = next((each for each in request.faults if each in MANAGED), None)
+    if managed is not None:
         from clusterlab.rehearsal.managed import rehearse_managed_job
 
-        rehearse_managed_job(scene, Cluster(name=lab.name, lab=lab), request.fault)
+        rehearse_managed_job(scene, Cluster(name=lab.name, lab=lab), managed)
         return
     names = [f"{lab.name}-{number}" for number in range(1, request.num_clusters + 1)]
-    _rehearse_lab(scene, [Cluster(name=name, lab=lab) for name in names], request.fault)
+    _rehearse_lab(scene, [Cluster(name=name, lab=lab) for name in names], request.faults)
 
 
-def _rehearse_lab(scene: Scene, clusters: Sequence[Cluster], fault: Fault | None) -> None:
+def _rehearse_lab(scene: Scene, clusters: Sequence[Cluster], faults: Sequence[Fault]) -> None:
     lab = clusters[0].lab
     seen = len(account.launched())
     with scene.steps.step(f"sky launch {lab.path}{times(clusters)}") as step:
         side_by_side(clusters, lambda each: launch(scene, each))
         instances = account.launched()[seen:]
         step.notes.append(", ".join(sorted({f"{each.shape} in {each.zone}" for each in instances})))
-    if fault:
-        with scene.steps.step(f"recovery from {fault}") as step:
-            step.notes.append(check_fault(scene, fault))
+    if faults:
+        with scene.steps.step(f"recovery from {', '.join(faults)}") as step:
+            step.notes.append(check_faults(scene, faults))
     with scene.steps.step("run.json comes back, its result as expected") as step:
         for each in clusters:
-            step.notes.append(check_result(scene, each, fault))
+            step.notes.append(check_result(scene, each, faults))
     with scene.steps.step("every machine and disk carries the cost tags") as step:
         step.notes.append(check_tags(lab))
     with scene.steps.step("machines are those that the lab asks for") as step:
-        step.notes.append(check_machines(scene, clusters, account.launched()[seen:], fault))
+        step.notes.append(check_machines(scene, clusters, account.launched()[seen:], faults))
     with scene.steps.step(f"sky down{times(clusters)}"):
         scene.sky.run("down", "-y", *(each.name for each in clusters))
     with scene.steps.step("nothing that is billed is left") as step:
@@ -141,7 +146,7 @@ def _rehearse_lab(scene: Scene, clusters: Sequence[Cluster], fault: Fault | None
 def launch(scene: Scene, cluster: Cluster) -> None:
     """Run the literal `sky launch` to the end of its job; what a run wrote that failed comes back too."""
     # SkyPilot goes on asking a cloud that is gone, for longer than anybody wants to watch.
-    seconds = OUTAGE_SECONDS if scene.cloud.injector.fault is Fault.OUTAGE else COMMAND_SECONDS
+    seconds = OUTAGE_SECONDS if Fault.OUTAGE in scene.cloud.injector.faults else COMMAND_SECONDS
     try:
         scene.sky.run("launch", "-y", "-c", cluster.name, *cluster.launch_arguments(), seconds=seconds)
     except StepError:
@@ -150,10 +155,10 @@ def launch(scene: Scene, cluster: Cluster) -> None:
         raise
 
 
-def check_result(scene: Scene, cluster: Cluster, fault: Fault | None = None) -> str:
+def check_result(scene: Scene, cluster: Cluster, faults: Sequence[Fault] = ()) -> str:
     """Fetch the record of a cluster's run, and hold it against the lab's expectations."""
     target = scene.out / cluster.name
-    if fault is Fault.LOST_ANSWER:
+    if Fault.LOST_ANSWER in faults:
         _fetch_from_any(scene, cluster, target)
     else:
         scene.sky.fetch(cluster.name, "sky_workdir/runs", target)
@@ -203,7 +208,7 @@ def check_tags_of(labels: Mapping[str, str]) -> str:
 
 
 def check_machines(
-    scene: Scene, clusters: Sequence[Cluster], instances: Sequence[Resource], fault: Fault | None
+    scene: Scene, clusters: Sequence[Cluster], instances: Sequence[Resource], faults: Sequence[Fault]
 ) -> str:
     """Whether each machine that was launched has what the lab asks for, and none was launched twice.
 
@@ -214,7 +219,7 @@ def check_machines(
         StepError: a machine that is none of the lab's, or another number of them.
     """
     lab = clusters[0].lab
-    unheard = 1 if fault is Fault.LOST_ANSWER else 0
+    unheard = 1 if Fault.LOST_ANSWER in faults else 0
     wanted = len(clusters) * lab.num_nodes + unheard
     if len(instances) != wanted:
         raise StepError(f"{len(instances)} machines were launched; expected {wanted}: {', '.join(map(str, instances))}")
@@ -243,16 +248,16 @@ def check_nothing_left() -> str:
     return f"none of {', '.join(account.LEFT)}; {len(account.launched())} instances ended"
 
 
-def check_fault(scene: Scene, fault: Fault) -> str:
-    """Whether the fault was met, and went by without a second machine.
+def check_faults(scene: Scene, faults: Sequence[Fault]) -> str:
+    """Whether each fault was met.
 
     Raises:
-        StepError: it was never injected.
+        StepError: one was never injected.
     """
-    injected = scene.cloud.injector.injected
-    if not injected:
-        raise StepError(f"{fault}: no call was hit")
-    return "; ".join(injected)
+    missed = [each for each in faults if each not in scene.cloud.injector.hit]
+    if missed:
+        raise StepError(f"{', '.join(missed)}: no call was hit")
+    return "; ".join(scene.cloud.injector.injected)
 
 
 def _row(catalog: Catalog, shape: str) -> Row:

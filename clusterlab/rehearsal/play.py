@@ -34,12 +34,17 @@ def main(arguments: list[str]) -> int:
     request = Request.load(folder / "request.json")
     layers = tuple(Path(layer) for layer in json.loads((folder / "layers.json").read_text()))
     stage = Stage(folder=folder, layers=layers)
-    about = {"labs": request.labs, "on": request.place, "fault": request.fault, "seed": request.seed}
+    about: dict[str, object] = {"class": request.course, "acts": request.acts} if request.course else {}
+    about |= {"labs": request.labs, "on": request.place, "faults": request.faults, "seed": request.seed}
     console = Console(stderr=request.quiet)
     steps = Steps(folder=Path(request.out), about=about | {"clusters": request.num_clusters}, console=console)
     try:
         sky = _prepare(stage, request)
-        if request.place == "slurm":
+        if request.course:
+            from clusterlab.rehearsal.course.perform import rehearse_class
+
+            rehearse_class(request, steps, sky, stage)
+        elif request.place == "slurm":
             from clusterlab.rehearsal.on_slurm import rehearse_on_slurm
 
             rehearse_on_slurm(request, steps, sky, stage)

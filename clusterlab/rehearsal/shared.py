@@ -15,6 +15,7 @@ from clusterlab.document import Document
 from clusterlab.errors import UnreachableError
 from clusterlab.lab import Lab
 from clusterlab.rehearsal import account
+from clusterlab.rehearsal.client import SkyPilot
 from clusterlab.rehearsal.launch import SHARED, STUDENT, check_record
 from clusterlab.rehearsal.on_cloud import Scene, check_nothing_left, check_tags_of
 from clusterlab.rehearsal.steps import StepError
@@ -48,9 +49,9 @@ def rehearse_shared_cluster(scene: Scene) -> None:
             raise StepError(f"{len(account.launched())} machines were launched; the task has {num_nodes} nodes")
     with (
         steps.step(f"{STUDENTS_LAB} is sent to it through a tunnel, and its run.json comes back") as step,
-        _tunnel(scene),
+        tunnel(sky, CLUSTER),
     ):
-        _submit(scene, lab, token)
+        submit(sky, lab, token, student=STUDENT, runs=scene.out / "submitted")
         step.notes.append(check_record(scene.out / "submitted", lab))
     with steps.step(f"sky down {CLUSTER}"):
         sky.run("down", "-y", CLUSTER)
@@ -59,52 +60,55 @@ def rehearse_shared_cluster(scene: Scene) -> None:
 
 
 @contextmanager
-def _tunnel(scene: Scene) -> Iterator[None]:
+def tunnel(sky: SkyPilot, cluster: str) -> Iterator[str]:
+    """A student's tunnel to the Ray of a cluster; gives its address here.
+
+    Raises:
+        StepError: it is not up in time.
+    """
     forward = f"{TUNNEL}:127.0.0.1:{DASHBOARD}"
-    options = ("-F", f"{scene.sky.home}/.ssh/config", "-o", "ExitOnForwardFailure=yes", "-o", "LogLevel=ERROR")
-    command = ["ssh", *options, "-N", "-L", forward, CLUSTER]
-    process = subprocess.Popen(command, env=scene.sky.environment(), stdin=subprocess.DEVNULL)
+    options = ("-F", f"{sky.home}/.ssh/config", "-o", "ExitOnForwardFailure=yes", "-o", "LogLevel=ERROR")
+    command = ["ssh", *options, "-N", "-L", forward, cluster]
+    process = subprocess.Popen(command, env=sky.environment(), stdin=subprocess.DEVNULL)
     try:
-        _wait_for_port(process)
-        yield
+        _wait_for_port(process, cluster)
+        yield f"http://127.0.0.1:{TUNNEL}"
     finally:
         process.terminate()
         process.wait()
 
 
-def _wait_for_port(process: subprocess.Popen[bytes]) -> None:
+def _wait_for_port(process: subprocess.Popen[bytes], cluster: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", TUNNEL)) == 0:
                 return
         time.sleep(0.1)
-    raise StepError(f"the tunnel to {CLUSTER} was not up within {START_SECONDS} s")
+    raise StepError(f"the tunnel to {cluster} was not up within {START_SECONDS} s")
 
 
-def _submit(scene: Scene, lab: Lab, token: str) -> None:
+def submit(sky: SkyPilot, lab: Lab, token: str, *, student: str, runs: Path) -> None:
     """What a student types, in the environment that `make env` made here.
 
     Raises:
         StepError: the job did not end well.
     """
-    tags = Tags(course=lab.resources.labels["course"], lab=lab.name, student=STUDENT)
-    environment = scene.sky.environment() | {
-        "PATH": f"{scene.sky.root}/.venv/train/bin:{os.environ['PATH']}",
+    tags = Tags(course=lab.resources.labels["course"], lab=lab.name, student=student)
+    environment = sky.environment() | {
+        "PATH": f"{sky.root}/.venv/train/bin:{os.environ['PATH']}",
         "RAY_ADDRESS": f"http://127.0.0.1:{TUNNEL}",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": token,
         "CLUSTERLAB_TAGS": tags.format(),
-        "CLUSTERLAB_RUNS": str(scene.out / "submitted"),
+        "CLUSTERLAB_RUNS": str(runs),
         "SCALE": "tiny",
     }
     command = ["python", "-m", "jobs.submit", lab.job]
     deadline = time.monotonic() + START_SECONDS
     while True:
-        result = subprocess.run(
-            command, cwd=scene.sky.root, env=environment, capture_output=True, text=True, check=False
-        )
-        with scene.sky.log.open("a") as log:
+        result = subprocess.run(command, cwd=sky.root, env=environment, capture_output=True, text=True, check=False)
+        with sky.log.open("a") as log:
             log.write(f"$ {' '.join(command)}\n{result.stdout}{result.stderr}\n")
         # The cluster is up before its Ray is.
         if result.returncode != UnreachableError.exit_code or time.monotonic() > deadline:

@@ -37,24 +37,29 @@ def class_of(tasks: Sequence[str], root: Path) -> Path:
     return path
 
 
-def make_class(path: Path, *, root: Path, region: str, endpoint: str) -> dict[str, Any]:
+def make_class(path: Path, *arguments: str, root: Path, region: str, endpoint: str) -> dict[str, Any]:
     """Apply the class's Pulumi program in one region of the emulated account, and return what its stack exports.
-
-    `clusterlab` does not import `infra`, so that this is a process of its own.
 
     Raises:
         StepError: the program, or a resource of it, was refused.
     """
-    command = [sys.executable, "-m", "infra.emulated", str(path), "--region", region]
+    result = apply_program(path, *arguments, root=root, region=region, endpoint=endpoint)
+    if result.returncode:
+        said = result.stderr.strip()[-2000:]
+        raise StepError(f"`{' '.join(result.args[1:])}` ended with {result.returncode}:\n{said}")
+    exports: dict[str, Any] = json.loads(result.stdout)
+    return exports
+
+
+def apply_program(
+    path: Path, *arguments: str, root: Path, region: str, endpoint: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m infra.emulated`: a process of its own, since `clusterlab` does not import `infra`."""
+    command = [sys.executable, "-m", "infra.emulated", str(path), "--region", region, *arguments]
     environment = os.environ | {"AWS_ENDPOINT_URL": endpoint}
     # Pulumi's provider is thousands of classes, which Python else compiles again each time: two seconds.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    result = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    if result.returncode:
-        said = result.stderr.strip()[-2000:]
-        raise StepError(f"`{' '.join(command[1:])}` ended with {result.returncode}:\n{said}")
-    exports: dict[str, Any] = json.loads(result.stdout)
-    return exports
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
 def configuration(exports: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from clusterlab.errors import EXIT_INTERRUPTED, InputError, MissingError, Problem
 from clusterlab.rehearsal import image, needs
-from clusterlab.rehearsal.faults import Fault
+from clusterlab.rehearsal.faults import ALONE, Fault
 from clusterlab.rehearsal.lock import locked
 
 PLACES = ("cloud", "slurm")
@@ -76,10 +76,14 @@ class Request:
     out: str
     """The folder for `rehearsal.json`, SkyPilot's log and the runs' records."""
     place: str = "cloud"
-    fault: Fault | None = None
+    faults: tuple[Fault, ...] = ()
     seed: int = 0
     num_clusters: int = 1
     """How many are launched side by side of each lab."""
+    course: str | None = None
+    """The file of a class that is rehearsed as a whole."""
+    acts: tuple[str, ...] = ()
+    """Of that; all where none is named."""
     quiet: bool = False
     """Whether standard output is kept for what is printed at the end."""
 
@@ -94,18 +98,31 @@ class Request:
         if not 1 <= self.num_clusters <= MAX_CLUSTERS:
             message = f"{self.num_clusters}; allowed: 1 to {MAX_CLUSTERS}"
             problems.append(Problem(path="--clusters", message=message))
-        if self.fault and (self.place != "cloud" or self.num_clusters > 1):
+        if self.faults and (self.place != "cloud" or self.num_clusters > 1):
             message = "only on the cloud, and with one cluster; allowed there: " + ", ".join(Fault)
             problems.append(Problem(path="--fault", message=message))
+        alone = [each for each in self.faults if each in ALONE]
+        if alone and len(self.faults) > 1:
+            problems.append(Problem(path="--fault", message=f"{alone[0]}: allowed: alone"))
+        problems += self._of_a_class()
         if problems:
             raise InputError(problems)
+
+    def _of_a_class(self) -> list[Problem]:
+        """What does not go with a class, and what goes with nothing else."""
+        others = {"LAB": self.labs, "--fault": self.faults, "--clusters": self.num_clusters > 1}
+        others["--on"] = self.place != "cloud"
+        if self.course is None:
+            wrong = ["--act"] if self.acts else []
+            return [Problem(path=name, message="only with --class") for name in wrong]
+        return [Problem(path=name, message="not with --class") for name, given in others.items() if given]
 
     @classmethod
     def load(cls, path: Path) -> Request:
         """Read back what `save` wrote."""
         values = json.loads(path.read_text())
-        fault = Fault(values["fault"]) if values["fault"] else None
-        return cls(**values | {"labs": tuple(values["labs"]), "fault": fault})
+        faults = tuple(map(Fault, values["faults"]))
+        return cls(**values | {"labs": tuple(values["labs"]), "acts": tuple(values["acts"]), "faults": faults})
 
     def save(self, path: Path) -> None:
         """Write it as JSON, for the process that plays it."""

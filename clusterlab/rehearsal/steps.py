@@ -30,6 +30,8 @@ class Verdict(StrEnum):
     FAIL = "FAIL"
     STOPPED = "STOPPED"
     """Interrupted by somebody."""
+    SKIPPED = "SKIPPED"
+    """What it needs did not go well."""
 
 
 class StepError(ClusterlabError):
@@ -82,6 +84,13 @@ class Steps:
             step.seconds = round(time.perf_counter() - start, 2)
             self.save()
             self._print(step)
+
+    def skip(self, name: str, why: str) -> None:
+        """Note a step that was not tried."""
+        step = Step(name=name, verdict=Verdict.SKIPPED, notes=[why])
+        self.steps.append(step)
+        self.save()
+        self._print(step)
 
     @property
     def verdict(self) -> Verdict:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64encode
 from collections.abc import Sequence
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from clusterlab.errors import MissingError
 from clusterlab.report import comparison, words
 from clusterlab.report.burn import METHOD
 from clusterlab.report.charts import draw
 from clusterlab.report.facts import Outcome
+from clusterlab.report.frame import FOLDER, render
 from clusterlab.report.heat import FAILED, PASSED, heat_map
 from clusterlab.report.outliers import RULE
 from clusterlab.report.summary import Summary
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-FOLDER = Path(__file__).parent
-INSTALL = "pip install 'clusterlab[money]'"
 MOST_ROWS = 1000
 """Of a table that has a row for each student x lab or for each run: beyond it a page is no page any more."""
 BAR = 120
@@ -35,8 +27,10 @@ def page(summary: Summary) -> str:
     Raises:
         MissingError: Jinja is not installed.
     """
-    style, script = (_asset(name) for name in ("page.css", "page.js"))
-    return _template().render(
+    return render(
+        FOLDER / "page.html",
+        language="en",
+        script=FOLDER / "page.js",
         summary=summary,
         facts=summary.facts,
         burn=summary.burn,
@@ -50,18 +44,7 @@ def page(summary: Summary) -> str:
         failing=_failing(summary.facts.outcomes),
         rules={"outlier": RULE, "forecast": METHOD},
         most=MOST_ROWS,
-        style=style,
-        script=script,
-        policy=policy(style, script),
         **_comparison(summary),
-    )
-
-
-def policy(style: str, script: str) -> str:
-    """What a browser lets the page do: its own style and script, told by their digests, and nothing else at all."""
-    return (
-        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; "
-        "form-action 'none'"
     )
 
 
@@ -92,26 +75,3 @@ def _with_bars(amounts: Sequence[Sequence[Decimal | None]], rows: Sequence[Any])
 def _failing(outcomes: Sequence[Outcome]) -> list[Outcome]:
     failing = [each for each in outcomes if each.verdict == "FAIL"]
     return sorted(failing, key=lambda each: (each.lab, each.student or "", each.started, each.run))
-
-
-def _asset(name: str) -> str:
-    return (FOLDER / name).read_text(encoding="utf-8").strip()
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _template() -> Template:
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ModuleNotFoundError as error:
-        raise MissingError(f"{error.name}: not installed; `{INSTALL}` installs it") from error
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html")

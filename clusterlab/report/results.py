@@ -74,6 +74,11 @@ class Entry:
         return self.run.status is Status.SUCCEEDED
 
     @property
+    def failed(self) -> bool:
+        """Whether the job failed, or a result is outside what is expected."""
+        return self.verdict == "FAIL" or not self.succeeded
+
+    @property
     def pictures(self) -> list[str]:
         """What the job drew."""
         return sorted(path.as_posix() for path in self.folder.rglob("*.png"))

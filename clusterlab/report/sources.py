@@ -42,9 +42,25 @@ def gather(
     """
     with closing(open_ledger()) as ledger:
         found = ledger.statement(course)
+    return facts_of(found, entries, problems, bill=_bill(found, store, rules), proof=proof)
+
+
+def facts_of(
+    found: Statement,
+    entries: Iterable[Entry],
+    problems: Sequence[Problem] = (),
+    *,
+    bill: Reconciliation | None = None,
+    proof: Path | None = None,
+) -> Facts:
+    """The facts of a course whose ledger was read already.
+
+    Raises:
+        InputError: the proof is none, or of other courses.
+    """
     return Facts(
         **{each.name: getattr(found, each.name) for each in fields(found)},
-        bill=_bill(found, store, rules),
+        bill=bill,
         outcomes=tuple(outcome(each) for each in entries if each.run.tags.get("course") in (found.course, None)),
         sweep=read_proof(proof, found.course) if proof else None,
         problems=tuple(map(str, problems)),

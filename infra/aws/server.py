@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -63,8 +64,8 @@ class CourseServerArgs:
     """Its name in the DNS, with a certificate of Let's Encrypt; None for one that it signs itself."""
     hosted_zone_id: pulumi.Input[str] | None = None
     """Of Route 53, where `domain` lies; with a domain it must be there."""
-    skypilot: Mapping[str, pulumi.Input[str]]
-    """SkyPilot's `aws` settings: `vpc_name`, `security_group_name`, `remote_identity`."""
+    skypilot: Mapping[str, Any]
+    """What the stack exports of AWS for SkyPilot's configuration: network, role, security group and labels."""
     regions: tuple[str, ...]
     """Of the class, which are metered."""
     budget_usd: Decimal

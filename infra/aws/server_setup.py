@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from clusterlab.course.config import skypilot_config
+
 ROOT = Path(__file__).parents[2]
 """The repository's."""
 CODE = ("clusterlab", "labs", "clusters", "images", ".sky.yaml", "Makefile", "README.md", "pyproject.toml")
@@ -62,7 +64,8 @@ class Setup:
     granted_hours: int
     emails: tuple[str, ...]
     keep: Mapping[str, str]
-    skypilot: Mapping[str, str]
+    skypilot: Mapping[str, Any]
+    """What the stack exports of AWS for SkyPilot's configuration."""
 
     def __post_init__(self) -> None:
         # What AWS answers with has none of it.
@@ -134,12 +137,11 @@ def code_key(files: Mapping[str, Path]) -> str:
 
 
 def _files(setup: Setup) -> Iterator[dict[str, Any]]:
-    skypilot = {
+    skypilot = skypilot_config(setup.skypilot) | {
         "admin_policy": "clusterlab.api_server.ServedPolicy",
         "allowed_clouds": ["aws"],
         # SkyPilot's own default is an administrator.
         "rbac": {"default_role": "user"},
-        "aws": dict(setup.skypilot),
     }
     written = {
         "server.env": "".join(f'{name}="{value}"\n' for name, value in variables(setup).items()),

@@ -14,6 +14,7 @@ from pulumi.runtime import mocks, rpc
 from clusterlab.errors import InputError, Problem
 from infra.emulated.account import Account
 from infra.emulated.mocks import EmulatedMocks
+from infra.emulated.state import State
 from infra.in_process import run
 
 ENDPOINT = "AWS_ENDPOINT_URL"
@@ -31,18 +32,19 @@ class Applied:
     """What was only checked: type and name, and AWS's operation where its models were asked."""
 
 
-def apply(program: Callable[[], None], *, region: str, stack: str = "emulated") -> Applied:
+def apply(program: Callable[[], None], *, region: str, stack: str = "emulated", state: State | None = None) -> Applied:
     """Run a program as Pulumi would, each resource made by boto3.
 
     Args:
         program: Registers resources and exports, as `infra/__main__.py` does.
         region: Where everything is made that has no region of its own.
         stack: What Pulumi calls the stack.
+        state: What was made before, which is not made again, and where what is made now is noted.
 
     Raises:
         InputError: the endpoint is not this machine, or the cloud does not take a resource, which the message names.
     """
-    emulated = EmulatedMocks(Account(endpoint=endpoint(), region=region))
+    emulated = EmulatedMocks(Account(endpoint=endpoint(), region=region), state)
     monitor = _Monitor(emulated)
     try:
         run(program, answers=emulated, monitor=monitor, stack=stack)

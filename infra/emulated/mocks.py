@@ -28,6 +28,7 @@ from infra.emulated import (
 )
 from infra.emulated.account import ERRORS, Account, RefusedError
 from infra.emulated.resource import Asked, Made, Maker
+from infra.emulated.state import State
 
 SERVICES = (
     *(budgets, cloudwatch, ecr, efs, eks, functions, iam, instances, kms, messages, network, s3, secrets),
@@ -46,8 +47,9 @@ class EmulatedMocks(Mocks):
     Nothing is made after a problem, either: the rest would stand on what is not there.
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, state: State | None = None) -> None:
         self.account = account
+        self.state = state or State()
         self.made: list[tuple[str, str, str]] = []
         """Type, name and id of each resource, as it was made."""
         self.problems: list[Problem] = []
@@ -86,8 +88,9 @@ class EmulatedMocks(Mocks):
         if maker is None:
             self._refuse(asked.type, asked.name, "nothing in infra/emulated/ makes this type")
         elif not self.problems:
+            key = " ".join(filter(None, (str(asked), region)))
             try:
-                made = maker(self.account.at(asked.take("region", region)), asked)
+                made = self.state.keep(key, lambda: maker(self.account.at(asked.take("region", region)), asked))
             except KeyError as error:
                 self._refuse(asked.type, asked.name, f"lacks {error}")
             except (RefusedError, *ERRORS) as error:

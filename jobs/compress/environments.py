@@ -12,6 +12,9 @@ from clusterlab.errors import EXIT_CODES, ClusterlabError, MissingError
 from clusterlab.local.keeper import keep, release
 
 ROOT = Path(__file__).resolve().parents[2]
+ROOTS = (ROOT, Path(sys.prefix).parents[1])
+"""Where `.venv` may be: in this repository, or, for a job on a shared cluster, which runs in a package of its own, in
+that whose Python it was given."""
 OWN = "train"
 """The environment that the jobs run in."""
 _DIED = 128
@@ -22,7 +25,14 @@ class ProcessFailedError(ClusterlabError):
     """A process of another environment did not come to its end."""
 
 
-def python_of(environment: str, root: Path = ROOT) -> str:
+def folder_of(environment: str, *roots: Path) -> Path:
+    """The folder of an environment: the first that has been made, of all `ROOTS` where none is given."""
+    folders = [root / ".venv" / environment for root in roots or ROOTS]
+    # The mark of a finished installation: an interpreter is there long before its packages are.
+    return next((folder for folder in folders if (folder / "installed").exists()), folders[0])
+
+
+def python_of(environment: str, *roots: Path) -> str:
     """The interpreter of an environment.
 
     Raises:
@@ -30,9 +40,9 @@ def python_of(environment: str, root: Path = ROOT) -> str:
     """
     if environment == OWN:
         return sys.executable
-    python = root / ".venv" / environment / "bin" / "python"
-    # The mark of a finished installation: an interpreter is there long before its packages are.
-    if not (python.parents[1] / "installed").exists() or not python.exists():
+    folder = folder_of(environment, *roots)
+    python = folder / "bin" / "python"
+    if not (folder / "installed").exists() or not python.exists():
         raise MissingError(f".venv/{environment}: not there; `make env-{environment}` makes it")
     return str(python)
 

@@ -9,18 +9,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from clusterlab.errors import InputError, Problem, UnreachableError
-from jobs.launch.request import STOP_SECONDS, Request
+from clusterlab.ray_address import ADDRESS_VARIABLE, url_of
+from clusterlab.request import STOP_SECONDS, Request
 
-VARIABLE = "RAY_ADDRESS"
-TIMEOUT_VARIABLE = "CLUSTERLAB_RAY_TIMEOUT"
-"""How long, in seconds, a cluster may be silent (20 where it is not set) and nodes may take to come together (90)."""
 NOT_PACKED = [".cache", ".git", ".venv", "runs", "shared", "tests", "**/__pycache__", ".*_cache", "*.egg-info"]
 """What a node needs nothing of."""
 KEPT_LETTERS = 2**17
@@ -54,7 +51,7 @@ class Cluster:
             InputError: the address has another form, or the cluster refuses our token.
             UnreachableError: it did not answer within `seconds`.
         """
-        url = _url(address)
+        url = url_of(address)
         _probe(url, seconds)
         from ray.exceptions import AuthenticationError
         from ray.job_submission import JobSubmissionClient
@@ -63,9 +60,9 @@ class Cluster:
             return cls(address=url, client=JobSubmissionClient(url, headers=headers), seconds=seconds)
         except AuthenticationError as error:
             message = f"{url}: refuses us; RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH says who we are"
-            raise InputError(Problem(path=VARIABLE, message=message)) from error
+            raise InputError(Problem(path=ADDRESS_VARIABLE, message=message)) from error
         except (RuntimeError, OSError) as error:
-            raise UnreachableError(f"{VARIABLE}: {url}: is no Ray dashboard: {error}") from error
+            raise UnreachableError(f"{ADDRESS_VARIABLE}: {url}: is no Ray dashboard: {error}") from error
 
     def submit(self, request: Request, folder: Path, *, python: str, upload: Path | None) -> str:
         """Submit a job, and with it the repository at `upload` unless the cluster runs in it already.
@@ -91,7 +88,7 @@ class Cluster:
                     return job_id
                 refused = refused or time.monotonic()
                 if time.monotonic() - refused > self._patience(error):
-                    raise UnreachableError(f"{VARIABLE}: {self.address}: takes no job: {error}") from error
+                    raise UnreachableError(f"{ADDRESS_VARIABLE}: {self.address}: takes no job: {error}") from error
             time.sleep(1)
 
     def _patience(self, error: RuntimeError | OSError) -> float:
@@ -121,7 +118,7 @@ class Cluster:
                 # The cluster goes on without us, so a connection that broke is made again.
                 if time.monotonic() > deadline:
                     message = f"did not answer within {self.seconds:g} s; job {job_id} may still run"
-                    raise UnreachableError(f"{VARIABLE}: {self.address}: {message}") from error
+                    raise UnreachableError(f"{ADDRESS_VARIABLE}: {self.address}: {message}") from error
             time.sleep(0.2)
 
     def stop(self, job_id: str) -> None:
@@ -137,7 +134,7 @@ class Cluster:
                 time.sleep(0.1)
         except (RuntimeError, OSError) as error:
             message = f"could not be told to stop job {job_id}, which may still run: {error}"
-            raise UnreachableError(f"{VARIABLE}: {self.address}: {message}") from error
+            raise UnreachableError(f"{ADDRESS_VARIABLE}: {self.address}: {message}") from error
 
     async def _print_until_end(self, job_id: str) -> Any:
         """Returns Ray's `JobDetails` of a job that has ended, None where the connection ended before it.
@@ -169,34 +166,6 @@ class Cluster:
         sys.stdout.flush()
 
 
-def timeout(environment: Mapping[str, str], *, default: float = 20) -> float:
-    """The time limit in seconds.
-
-    Raises:
-        InputError: it is none.
-    """
-    text = environment.get(TIMEOUT_VARIABLE) or str(default)
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < float("inf"):
-        raise InputError(Problem(path=TIMEOUT_VARIABLE, message=f"{text!r}; allowed: seconds above 0"))
-    return seconds
-
-
-def _url(address: str) -> str:
-    url = urlsplit(address if "://" in address else f"http://{address}")
-    try:
-        right = url.scheme in ("http", "https") and url.hostname and url.port
-    except ValueError:
-        right = False
-    if not right:
-        message = f"{address!r}; allowed: http://host:port of a Ray dashboard"
-        raise InputError(Problem(path=VARIABLE, message=message))
-    return f"{url.scheme}://{url.netloc}"
-
-
 def _probe(url: str, seconds: float) -> None:
     """Ray's client waits for ever, so ask first whether anybody is there; any HTTP status is an answer."""
     try:
@@ -206,4 +175,4 @@ def _probe(url: str, seconds: float) -> None:
         error.close()
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         message = f"did not answer within {seconds:g} s ({getattr(error, 'reason', None) or error})"
-        raise UnreachableError(f"{VARIABLE}: {url}: {message}") from error
+        raise UnreachableError(f"{ADDRESS_VARIABLE}: {url}: {message}") from error

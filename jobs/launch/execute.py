@@ -21,15 +21,19 @@ from typing import Any
 from clusterlab.config import from_flags
 from clusterlab.errors import EXIT_INTERRUPTED, ClusterlabError, InputError, Problem, StorageError
 from clusterlab.job import Job
+from clusterlab.request import FINGERPRINT_VARIABLE, TAGS_VARIABLE, usd_per_hour
 from clusterlab.run import RECORD, Asked, Run, Status
+from clusterlab.submission.results import VARIABLE as RESULTS_VARIABLE
+from clusterlab.submission.results import to_line
 from clusterlab.tags import Tags
 from jobs.launch.folder import VARIABLE as FOLDER_VARIABLE
+from jobs.launch.folder import small_files
 from jobs.launch.provenance import provenance
-from jobs.launch.request import FINGERPRINT_VARIABLE, TAGS_VARIABLE, usd_per_hour
 
 ROOT = Path(__file__).resolve().parents[2]
 MICRODOLLAR = Decimal("0.000001")
 HOUR = Decimal(3600)
+PRIVATE = 0o700
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         job = Job.load(name, root=ROOT)
         config = from_flags(job.config_type, flags)
         run = begin(folder, job, config, os.environ)
-        run = _run(job, config, run, folder)
+        try:
+            run = _run(job, config, run, folder)
+        finally:
+            _send_results(folder, os.environ)
     except ClusterlabError as error:
         print(f"jobs.{name}: {error}", file=sys.stderr)
         return error.exit_code
@@ -60,16 +67,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def on_this_disk(folder: Path, environment: Mapping[str, str]) -> Path:
     """The run's folder where it can be written here, as on the machine that asked or on a disk that both have.
 
-    Else one below the home of whoever runs Ray: a path of a student's machine need not be possible on a node. The
-    record goes back with the output.
+    Else one below the home of whoever runs Ray, where each student's is closed to other users: a path of a student's
+    machine need not be possible on a node, and a relative one is meant there. The record goes back with the output.
 
     Raises:
         StorageError: neither can be written.
     """
     tags = Tags.parse(environment[TAGS_VARIABLE])
-    own = Path.home() / "clusterlab-runs" / tags.student / tags.lab / folder.name
-    for each in (folder, own):
+    of_student = Path.home() / "clusterlab-runs" / tags.student
+    own = of_student / tags.lab / folder.name
+    for each in (folder, own) if folder.is_absolute() else (own,):
         try:
+            if each is own:
+                of_student.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+                of_student.chmod(PRIVATE)
             each.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             reason = error.strerror
@@ -124,6 +135,12 @@ def _run(job: Job, config: object, run: Run, folder: Path) -> Run:
         _end(run, folder, start, status=Status.FAILED, error=f"{type(error).__name__}: {error}")
         raise
     return _end(run, folder, start, status=Status.SUCCEEDED, metrics=metrics)
+
+
+def _send_results(folder: Path, environment: Mapping[str, str]) -> None:
+    """Print what the run wrote, where whoever follows its output is to have it."""
+    if environment.get(RESULTS_VARIABLE):
+        print(to_line(small_files(folder) | {RECORD: (folder / RECORD).read_bytes()}), flush=True)
 
 
 def _end(run: Run, folder: Path, start: float, **outcome: Any) -> Run:

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from clusterlab.errors import MissingError, StorageError
+from clusterlab.errors import MissingError
+from clusterlab.request import FOLDER_VARIABLE
 from clusterlab.run import METRICS, RECORD, Asked, append_line, new_run_folder, unfinished
 
-VARIABLE = "CLUSTERLAB_RUN_DIR"
+VARIABLE = FOLDER_VARIABLE
 RUNS_VARIABLE = "CLUSTERLAB_RUNS"
 TASK_VARIABLE = "SKYPILOT_TASK_ID"
 """Set by SkyPilot; a managed job keeps it when it is begun again on another machine."""
@@ -58,17 +59,3 @@ def small_files(folder: Path) -> dict[str, bytes]:
     paths = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
     kept = [path for path in paths if path.parts[0] not in NOT_SENT and not path.name.startswith(".")]
     return {str(path): (folder / path).read_bytes() for path in kept if (folder / path).stat().st_size <= MAX_SENT}
-
-
-def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write what `small_files` read elsewhere.
-
-    Raises:
-        StorageError: the folder cannot be written.
-    """
-    try:
-        for name, content in files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(content)
-    except OSError as error:
-        raise StorageError(f"{folder}: cannot be written: {error.strerror}") from error

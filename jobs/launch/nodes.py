@@ -6,16 +6,13 @@ import hashlib
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from clusterlab.errors import InputError, Problem
+from clusterlab.ray_address import TOKEN_VARIABLE, given_token
 from jobs.launch.folder import TASK_VARIABLE
 
 RANK_VARIABLE, ADDRESSES_VARIABLE = "SKYPILOT_NODE_RANK", "SKYPILOT_NODE_IPS"
 NUM_VARIABLE = "SKYPILOT_NUM_NODES"
-TOKEN_VARIABLE = "RAY_AUTH_TOKEN"  # noqa: S105 (a name)
-TOKEN_PATH_VARIABLE = "RAY_AUTH_TOKEN_PATH"  # noqa: S105 (a name)
-MIN_TOKEN = 16
 DASHBOARD_PORT = 31265
 """Of the shared Ray, on the loopback of its head: what an SSH tunnel leads to."""
 GATE_PORTS = range(31300, 32300)
@@ -66,27 +63,6 @@ class Nodes:
         # Made of what is no secret, it keeps accidents out. Attackers are kept out by the security group, which on AWS
         # admits the machines of the same SkyPilot user: who shares that gives a token.
         return cls(rank=rank, addresses=addresses, token=given or digest.hexdigest(), gate_port=port)
-
-
-def given_token(environment: Mapping[str, str]) -> str | None:
-    """The token that somebody chose for Ray; None where nobody did.
-
-    Raises:
-        InputError: it is too short, has letters that no header carries, or its file cannot be read.
-    """
-    token, path = environment.get(TOKEN_VARIABLE), environment.get(TOKEN_PATH_VARIABLE)
-    if not token and path:
-        try:
-            token = Path(path).read_text().strip()
-        except OSError as error:
-            message = f"{path}: cannot be read: {error.strerror}"
-            raise InputError(Problem(path=TOKEN_PATH_VARIABLE, message=message)) from error
-    if not token:
-        return None
-    if len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
-        message = f"allowed: {MIN_TOKEN} or more letters and digits, such as `openssl rand -hex 24` prints"
-        raise InputError(Problem(path=TOKEN_VARIABLE, message=message))
-    return token
 
 
 def _addresses(environment: Mapping[str, str], num_nodes: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.launch.request import COMMIT_VARIABLE
+from clusterlab.request import COMMIT_VARIABLE
 
 PACKAGES = (
     *("accelerate", "bitsandbytes", "deepspeed", "megatron-core", "numpy", "peft", "ray", "torch", "torchao"),

@@ -20,10 +20,11 @@ from pathlib import Path
 from types import FrameType
 
 from clusterlab.errors import EXIT_INTERRUPTED, ClusterlabError, InputError, Problem, StorageError
-from jobs.launch.cluster import Cluster, timeout
+from clusterlab.ray_address import TOKEN_VARIABLE, given_token, timeout
+from jobs.launch.cluster import Cluster
 from jobs.launch.embedded import START_SECONDS, Embedded, embedded_ray
 from jobs.launch.members import join, ray_of_nodes
-from jobs.launch.nodes import DASHBOARD_PORT, TOKEN_VARIABLE, Nodes, given_token
+from jobs.launch.nodes import DASHBOARD_PORT, Nodes
 
 ROOT = Path(__file__).resolve().parents[2]
 LOG = Path("runs", "shared", "ray.log")

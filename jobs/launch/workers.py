@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from clusterlab.errors import ClusterlabError, InputError, Problem
+from clusterlab.request import STOP_SECONDS
+from clusterlab.submission.results import write_files
 from jobs.launch.folder import VARIABLE as FOLDER_VARIABLE
-from jobs.launch.folder import run_folder, small_files, write_files
-from jobs.launch.request import STOP_SECONDS
+from jobs.launch.folder import run_folder, small_files
 
 END_SECONDS = STOP_SECONDS - 5
 """How long a worker that is stopped has to end by itself; the job itself has so many more."""

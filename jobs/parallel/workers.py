@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from clusterlab.errors import ClusterlabError
+from clusterlab.request import STOP_SECONDS
+from clusterlab.submission.results import write_files
 from jobs.collective.group import Group, is_lost_peer, process_group
 from jobs.launch.folder import VARIABLE as FOLDER_VARIABLE
-from jobs.launch.folder import run_folder, small_files, write_files
-from jobs.launch.request import STOP_SECONDS
+from jobs.launch.folder import run_folder, small_files
 from jobs.parallel.settings import Device, Training
 
 SAVE_SECONDS = STOP_SECONDS - 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from jobs.compress.environments import ROOT
+from jobs.compress.environments import folder_of
 from jobs.serving.endpoint import LOOPBACK
 from jobs.serving.settings import DRAIN_SECONDS, ServerSettings
 
@@ -53,7 +53,7 @@ class Vllm:
         if settings.pipeline_parallel == 1:
             return variables | {"VLLM_HOST_IP": LOOPBACK}
         # Ray starts its workers with the Python of the cluster, which has no vLLM.
-        workers = {"runtime_env": {"py_executable": str(ROOT / ".venv" / self.environment / "bin" / "python")}}
+        workers = {"runtime_env": {"py_executable": str(folder_of(self.environment) / "bin" / "python")}}
         return variables | {JOB_CONFIG_VARIABLE: json.dumps(workers | {"metadata": {}})}
 
 

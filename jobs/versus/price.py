@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from clusterlab.catalog import Catalog, Row
 from clusterlab.errors import InputError, Problem
-from jobs.launch.request import usd_per_hour
+from clusterlab.request import usd_per_hour
 
 SECONDS_PER_HOUR = Decimal(3600)
 MILLION = Decimal(10**6)

@@ -24,6 +24,7 @@ from tests.bench.bill import bills
 from tests.bench.compress import nf4_load, rounding, sweep_on_two
 from tests.bench.ending import ending
 from tests.bench.figure import CONTROL, ROOT, Figure
+from tests.bench.fleet import fleet
 from tests.bench.infra import infra
 from tests.bench.ledger import ledger
 from tests.bench.load import generator_cost, over_vllm_bench
@@ -33,6 +34,7 @@ from tests.bench.reaper import reaper
 from tests.bench.rehearsals import rehearsals
 from tests.bench.serving import over_bare_vllm
 from tests.bench.static_batches import over_static_batches
+from tests.bench.submit import submit
 
 BIN = Path(sys.executable).parent
 ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -53,6 +55,8 @@ def main() -> None:
         "reaper": [reaper],
         "ending": [ending],
         "infra": [infra],
+        "fleet": [fleet],
+        "submit": [submit],
     }
     for name in sys.argv[1:] or sections:
         _put(name, [figure for measure in sections[name] for figure in _measured(measure)])

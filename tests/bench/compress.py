@@ -7,9 +7,9 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -80,26 +80,31 @@ def _swept(config: Any, num_cpus: int) -> tuple[float, float, list[Any]]:
         runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
     )
     try:
-        idle = _held_gib()
-        with ThreadPoolExecutor() as pool:
-            done = threading.Event()
-            most = pool.submit(_most_gib, done)
-            began = time.perf_counter()
-            try:
-                rows = sweep(chosen(config.methods), _setting(config), Share(cpus=1, gpus=0, seconds=900))
-            finally:
-                done.set()
-            return time.perf_counter() - began, most.result() - idle, rows
+        idle, began = _held_gib(), time.perf_counter()
+        # To look takes most of a core, which two workers do not leave.
+        with _most_gib() if num_cpus == 1 else nullcontext([idle]) as most:
+            rows = sweep(chosen(config.methods), _setting(config), Share(cpus=1, gpus=0, seconds=900))
+        return time.perf_counter() - began, most[-1] - idle, rows
     finally:
         ray.shutdown()
 
 
-def _most_gib(done: threading.Event) -> float:
-    """The most that this process and all below it held at once until it is done."""
-    most = _held_gib()
-    while not done.wait(SAMPLED_SECONDS):
-        most = max(most, _held_gib())
-    return most
+@contextmanager
+def _most_gib() -> Iterator[list[float]]:
+    """The most that this process and all below it hold at once meanwhile, as the last of the list."""
+    most, done = [_held_gib()], threading.Event()
+
+    def look() -> None:
+        while not done.wait(SAMPLED_SECONDS):
+            most.append(max(most[-1], _held_gib()))
+
+    with ThreadPoolExecutor() as pool:
+        looking = pool.submit(look)
+        try:
+            yield most
+        finally:
+            done.set()
+        looking.result()
 
 
 def _held_gib() -> float:

@@ -16,6 +16,7 @@ from clusterlab.errors import InputError
 from clusterlab.infra import infra_of
 from clusterlab.lab import Lab, lab_paths
 from clusterlab.network_plan import NetworkPlan
+from clusterlab.server_plan import ServerPlan
 from tests.clusterlab.conftest import CLASS, ROOT, spoil
 
 PROVISIONED = (
@@ -135,6 +136,22 @@ FAULTS = {
     "no machine": ("course:", "instances: []\ncourse:", "instances: []; allowed: a list of machines, such as"),
     "mode": ("course:", "mode: alone\ncourse:", "mode: 'alone'; allowed: per-student, shared"),
     "server": ("course:", "server: perhaps\ncourse:", "server: 'perhaps'; allowed: true or false"),
+    "server's key": ("course:", "server: {name: x}\ncourse:", "server.name: unknown; allowed: domain, hosted_zone_id,"),
+    "domain": (
+        "course:",
+        "server: {domain: LLM, hosted_zone_id: Z0}\ncourse:",
+        "server.domain: 'LLM'; allowed: {domain: llm.example.org,",
+    ),
+    "zone": (
+        "course:",
+        "server: {domain: llm.example.org}\ncourse:",
+        "server: domain and hosted_zone_id: both or neither;",
+    ),
+    "server's machine": (
+        "course:",
+        "server: {instance_type: m9.large}\ncourse:",
+        "server.instance_type: 'm9.large': not in the catalog at the class's places in AWS",
+    ),
     "due": (
         "course:",
         "dates: {start: 2026-09-01, end: 2026-12-18}\nlabs: {qlora: {due: 2027-01-07}}\ncourse:",
@@ -220,6 +237,16 @@ def test_a_class_says_what_students_may_use_and_what_its_end_keeps(file: Path) -
     assert (cluster.warm_minutes, dict(cluster.keep)) == (20, {"vol-0abc": "the data set", "lab=shared": "until June"})
     file.write_text(CLASS + "keep: [vol-0abc, lab=shared]\n")
     assert dict(Cluster.load(file).keep) == dict.fromkeys(["vol-0abc", "lab=shared"], f"{file} keeps it")
+
+
+def test_a_class_may_say_more_of_its_server(file: Path) -> None:
+    assert Cluster.load(file).server_plan == ServerPlan()
+    file.write_text(
+        CLASS + "server: {domain: llm.example.org, hosted_zone_id: Z0123456789ABC, instance_type: m5.xlarge}\n"
+    )
+    cluster = Cluster.load(file)
+    expected = ServerPlan(domain="llm.example.org", hosted_zone_id="Z0123456789ABC", instance_type="m5.xlarge")
+    assert (cluster.server, cluster.server_plan) == (True, expected)
 
 
 def test_a_class_that_says_nothing_of_it_limits_nobody_warms_nothing_and_keeps_nothing(file: Path) -> None:

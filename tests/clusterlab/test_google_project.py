@@ -21,6 +21,14 @@ def test_a_project_is_read(tmp_path: Path) -> None:
     assert read(tmp_path, GIVEN) == (GoogleProject(**GIVEN), [])
 
 
+def test_a_project_may_be_of_an_organization(tmp_path: Path) -> None:
+    assert read(tmp_path, GIVEN | {"organization": "123456789012"}) == (
+        GoogleProject(**GIVEN, organization="123456789012"),
+        [],
+    )
+    assert read(tmp_path, GIVEN | {"organization": "example.org"})[1] == ["gcp.organization"]
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("project", "My Project"), ("billing_account", "42"), ("students", "everybody"), ("students", ""), ("zone", "a")],

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from clusterlab.class_schema import FIRST_LINE
 from clusterlab.errors import InputError
 from clusterlab.reference import cli_page, house_map, lab_table, main, pages
 from tests.clusterlab.conftest import ROOT, spoil
@@ -42,13 +43,25 @@ def test_the_cli_page_has_each_verb_option_and_exit_code() -> None:
 @pytest.mark.usefixtures("marked")
 def test_rewriting_makes_what_check_calls_fresh(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check"]) == 2
-    assert [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()] == ["docs/cli.md", "README.md"]
+    stale = [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()]
+    assert stale == ["docs/cli.md", "README.md", "clusters/class.schema.json", "clusters/llm-2026.yaml"]
     assert main([]) == 0
     assert main(["--check"]) == 0
     text = Path("README.md").read_text()
     assert "old" not in text
     assert "between" in text
     assert text.endswith("after\n")
+
+
+@pytest.mark.usefixtures("marked")
+def test_each_class_names_the_schema_once_and_is_else_as_it_was() -> None:
+    path = Path("clusters/llm-2026.yaml")
+    before = path.read_text()
+    Path("clusters/slurm.yaml").write_text("name: centre\n")
+    for _ in range(2):
+        assert main([]) == 0
+        assert path.read_text() == f"{FIRST_LINE}{before}"
+    assert Path("clusters/slurm.yaml").read_text() == "name: centre\n"
 
 
 def test_the_lab_table_has_hours_and_dollars_of_each_scale(marked: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,40 +20,58 @@ pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPi
 PARSE = """
 import json, sys, yaml
 import sky
-path, envs, secrets = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
-task = sky.Task.from_yaml(path)
-with open(path) as file:
-    overridden = sky.Task.from_yaml_config(yaml.safe_load(file), list(envs.items()), list(secrets.items()))
-resources = sorted(str(one.accelerators) for one in task.resources)
-print(json.dumps({
-    "name": task.name, "envs": task.envs, "resources": resources, "labels": next(iter(task.resources)).labels,
-    "overridden": overridden.envs, "secrets": sorted(overridden.secrets),
-}))
+for line in sys.stdin:
+    path, envs, secrets = json.loads(line)
+    task = sky.Task.from_yaml(path)
+    with open(path) as file:
+        overridden = sky.Task.from_yaml_config(yaml.safe_load(file), list(envs.items()), list(secrets.items()))
+    resources = sorted(str(one.accelerators) for one in task.resources)
+    print(json.dumps({
+        "name": task.name, "envs": task.envs, "resources": resources, "labels": next(iter(task.resources)).labels,
+        "overridden": overridden.envs, "secrets": sorted(overridden.secrets),
+    }), flush=True)
 """
+Parse = Callable[[Path, dict[str, str], dict[str, str]], dict[str, Any]]
 
 
-def parse(path: Path, home: Path, *, envs: dict[str, str], secrets: dict[str, str]) -> dict[str, Any]:
-    """Have SkyPilot itself read a task, as `sky launch` does with `--env` and `--secret`."""
-    command = [sys.executable, "-c", PARSE, str(path), json.dumps(envs), json.dumps(secrets)]
-    environment = skypilot.environment(home)
-    result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    parsed: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
-    return parsed
+@pytest.fixture(scope="module")
+def parse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parse]:
+    """Have SkyPilot itself read a task, as `sky launch` does with `--env` and `--secret`; one process reads all."""
+    environment = skypilot.environment(tmp_path_factory.mktemp("home"))
+    with subprocess.Popen(
+        [sys.executable, "-c", PARSE],
+        env=environment,
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        asked, answered = process.stdin, process.stdout
+
+        def ask(path: Path, envs: dict[str, str], secrets: dict[str, str]) -> dict[str, Any]:
+            asked.write(json.dumps([str(path), envs, secrets]) + "\n")
+            asked.flush()
+            parsed: dict[str, Any] = json.loads(answered.readline())
+            return parsed
+
+        yield ask
+        asked.close()
 
 
 @pytest.mark.parametrize("path", lab_paths(ROOT / "labs"), ids=lambda path: path.stem)
-def test_skypilot_itself_accepts_each_lab(path: Path, tmp_path: Path) -> None:
-    task = parse(path, tmp_path, envs={"SCALE": "tiny"}, secrets={"HF_TOKEN": "x"})
+def test_skypilot_itself_accepts_each_lab(path: Path, parse: Parse) -> None:
+    task = parse(path, {"SCALE": "tiny"}, {"HF_TOKEN": "x"})
     assert task["name"] == path.stem
     assert task["labels"]["lab"] == path.stem
     assert task["overridden"] == task["envs"] | {"SCALE": "tiny"}
     assert "HF_TOKEN" in task["secrets"]
 
 
-def test_skypilot_itself_accepts_the_shared_cluster(tmp_path: Path) -> None:
+def test_skypilot_itself_accepts_the_shared_cluster(parse: Parse) -> None:
     assert problems(ROOT / "sky.yaml") == []
-    task = parse(ROOT / "sky.yaml", tmp_path, envs={"IDLE_MINUTES": "5"}, secrets={"RAY_AUTH_TOKEN": "x"})
+    task = parse(ROOT / "sky.yaml", {"IDLE_MINUTES": "5"}, {"RAY_AUTH_TOKEN": "x"})
     assert task["name"] == "llm-2026"
     assert task["overridden"] == {"IDLE_MINUTES": "5"}
     assert task["secrets"] == ["RAY_AUTH_TOKEN"]

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -26,6 +26,9 @@ import yaml
 from moto.server import ThreadedMotoServer
 
 from clusterlab.catalog import Catalog
+from clusterlab.course.students.token_service import TokenService
+from clusterlab.course.students.tokens import Giver
+from clusterlab.errors import ClusterlabError
 from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.rehearsal.prices import write_skypilot_catalog
@@ -111,6 +114,28 @@ def test_sky_logs_in_with_a_token(course: Course, tmp_path: Path) -> None:
     assert "User: ana (sa-" in said.stdout
 
 
+def test_class_up_gives_each_student_a_token_that_is_taken(course: Course, tmp_path: Path) -> None:
+    """As `clusterlab.course.students` asks for it, also where it was cut off before it had kept what it was given."""
+    service = TokenService(endpoint=course.endpoint, password=course.admin[1], authority=course.authority)
+    assert service.is_well()
+    token = tmp_path / "token"
+    giver = Giver(service=service, held=service.held(), days=30, certificate=course.authority.read_text())
+    assert giver.give(tmp_path, "eva") == ["certificate", "token"]
+    first = token.read_text().strip()
+    assert service.takes(first)
+    assert not service.takes(f"{first[:-4]}none")
+    again = replace(giver, held=service.held())
+    assert again.give(tmp_path, "eva") == []
+    token.unlink()
+    assert (again.give(tmp_path, "eva"), again.left) == ([], ["eva"])
+    (tmp_path / ".token.asked").write_text("eva")
+    assert again.give(tmp_path, "eva") == ["token"]
+    assert service.takes(token.read_text().strip())
+    assert not service.takes(first)
+    with pytest.raises(ClusterlabError, match=r"already exists"):
+        service.create("eva", days=1)
+
+
 def test_a_launch_keeps_to_the_policy_whatever_its_request_brings_along(course: Course) -> None:
     token = course.token_of("ben")
     with _lenient() as policy:
@@ -144,7 +169,9 @@ def _environment(home: Path, ledger: str) -> dict[str, str]:
         granted_hours=12,
         emails=(),
         keep={"lab=infra": "the class's own"},
-        skypilot={"vpc_name": "clusterlab-llm-2026"},
+        skypilot={
+            f"aws_{each}": "clusterlab-llm-2026" for each in ("vpc_name", "remote_identity", "security_group_name")
+        },
     )
     for file in yaml.safe_load(user_data(setup))["write_files"]:
         (home / Path(file["path"]).name).write_text(file["content"])

@@ -60,6 +60,18 @@ def test_each_resource_of_a_cloud_has_the_provider_of_its_region(shared: Graph) 
     assert [each.name for each in made if not each.provider] == []
 
 
+def test_the_server_is_as_the_class_says(tmp_path: Path) -> None:
+    path = tmp_path / "shared.yaml"
+    named = "server: {domain: llm.example.org, hosted_zone_id: Z0123456789ABC, instance_type: m5.xlarge}"
+    text = SHARED.read_text().replace(", aws/us-east-1", "").replace("mode: shared", "mode: per-student")
+    path.write_text(text.replace("server: false", named).rstrip() + "\n  https_from: 192.0.2.0/24\n")
+    graph = graph_of(path)
+    assert graph.one("aws:ec2/instance:Instance").inputs["instanceType"] == "m5.xlarge"
+    record = graph.one("aws:route53/record:Record").inputs
+    assert (record["name"], record["zoneId"]) == ("llm.example.org", "Z0123456789ABC")
+    assert graph.exports["aws_server_endpoint"] == "https://llm.example.org"
+
+
 def test_a_class_that_was_not_loaded_to_be_provisioned_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "llm-2026.yaml"
     path.write_text(CLASS)

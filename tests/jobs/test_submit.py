@@ -122,7 +122,7 @@ def test_a_record_that_the_node_wrote_on_its_own_disk_is_fetched(
     code = f"""
 import sys
 from pathlib import Path
-from jobs.launch import request
+from clusterlab import request
 import jobs.submit
 
 entrypoint = request.Request.entrypoint

@@ -14,14 +14,11 @@ from clusterlab.errors import ClusterlabError, UnreachableError
 from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.closing import Conclusion, How, close, conclude, is_closed, last_steps
 from clusterlab.ledger.ledger import Ledger
-from clusterlab.ledger.recording import Recorder
-from clusterlab.ledger.statement import all_intervals
-from clusterlab.metering.meter import Metered, meter
+from clusterlab.metering.meter import meter
 
 if TYPE_CHECKING:
     from clusterlab.catalog import Catalog
     from clusterlab.cost.interval import Interval
-    from clusterlab.metering.observation import Observation
     from clusterlab.reaper.cloud import Cloud
 
 T = TypeVar("T")
@@ -68,35 +65,6 @@ class Settled:
             "metered": self.metered.as_json(),
             "held_usd": self.held_usd,
         }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _OneTransaction:
-    """A ledger as the meter needs it, within one transaction: a class's end records hundreds of uses."""
-
-    recorder: Recorder
-
-    def intervals(self) -> list[Interval]:
-        return all_intervals(self.recorder.journal.connection)
-
-    def record(self, interval: Interval) -> object:
-        return self.recorder.record(interval)
-
-    def unsettled(self) -> list[str]:
-        return []
-
-    def settle(self, run: str) -> object:
-        raise NotImplementedError(run)
-
-
-def _metered_at_once(ledger: Ledger, observed: Iterable[Observation]) -> list[Metered]:
-    with ledger.journal() as journal:
-        recorder = Recorder(journal=journal)
-        metered: list[Metered] = []
-        for each in observed:
-            metered.append(meter(_OneTransaction(recorder=recorder), each))
-            journal.flush()
-        return metered
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,7 +140,7 @@ class Books:
         seen = usage(cloud, regions, self.catalog, of_course, course=self.course, at=at)
         seen = replace(seen, sightings=tuple(each for each in seen.sightings if each.resource_id not in kept))
         observed = list(pools(seen, of_course))
-        metered = self._asked(lambda ledger: _metered_at_once(ledger, observed))
+        metered = self._asked(lambda ledger: [meter(ledger, each) for each in observed])
         return tuple(problem for each in metered for problem in each.problems)
 
     def _settled(self, ledger: Ledger, problems: Iterable[str]) -> Settled:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from clusterlab.course.ending.keeping import BUCKET, Kept, buckets, payer, with_copies
-from clusterlab.course.orphans import of_scan, usd_of
+from clusterlab.course.orphans import of_scan, together, usd_of
+from clusterlab.google.clearing import Clearing as GoogleClearing
+from clusterlab.google.scan import scan as scan_google
 from clusterlab.reaper.listing import Question
 from clusterlab.reaper.scan import Scan
 from clusterlab.reaper.step import Rules, Sighting, Step
@@ -17,6 +19,7 @@ from clusterlab.reaper.sweep import Sweep, Verdict
 if TYPE_CHECKING:
     from clusterlab.catalog import Catalog
     from clusterlab.course.ending.proof import Found
+    from clusterlab.google.compute import Compute
     from clusterlab.reaper.cloud import Cloud
     from clusterlab.reaper.keeplist import KeepList
     from clusterlab.reaper.resource import Resource
@@ -28,12 +31,11 @@ PAUSES = (2.0, 5.0, 10.0)
 PATIENCE_SECONDS = 300.0
 """How long what is ended may take to be gone."""
 AT_ONCE = timedelta()
-NOTHING = Scan(resources=(), looks=())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Clearing:
-    """An account, or none of a class that is not in AWS, where nobody looks."""
+    """An account of AWS and a project of Google Cloud, as far as the class has them."""
 
     cloud: Cloud | None
     account: str
@@ -45,18 +47,24 @@ class Clearing:
     began: datetime
     sleep: Callable[[float], None]
     clock: Callable[[], float]
+    google: Compute | None = None
+
+    @property
+    def sees(self) -> bool:
+        """Whether it can look anywhere."""
+        return self.cloud is not None or self.google is not None
 
     def look(self) -> Scan:
         """All that is there of the class."""
-        sweep = self._sweep(None)
-        return NOTHING if sweep is None else sweep.look()
+        scans = [self._sweep(None).look()] if self.cloud else []
+        return together([*scans, *([scan_google(self.google, self.course)] if self.google else [])])
 
     def judge(self, wanted: Iterable[Resource], keep: KeepList) -> list[Verdict]:
         """What becomes of each: it ends, is kept, or waits for what uses it."""
-        resources, sweep = tuple(wanted), self._sweep(keep)
+        resources = tuple(wanted)
         over = Sighting(first=self.began, over=self.began, due=self.began)
         seen = Scan(resources=resources, looks=())
-        return [] if sweep is None else sweep.judge(seen, {each.key: over for each in resources}, self.began)
+        return self._sweep(keep).judge(seen, {each.key: over for each in resources}, self.began)
 
     def end(self, scan: Scan, keep: KeepList, known: Iterable[str], found: Found) -> Scan:
         """End what is not known, in rounds: what was refused may go through later, and what held it is gone then."""
@@ -64,14 +72,35 @@ class Clearing:
         for tries in range(ROUNDS):
             verdicts = self.judge(self.beside(scan, spared), with_copies(keep, scan.resources))
             found.judged(verdicts, self.began)
-            due, sweep = [each for each in verdicts if each.step is Step.DOWN], self._sweep(keep)
-            if not due or sweep is None:
+            due = [each for each in verdicts if each.step is Step.DOWN]
+            if not due:
                 break
             if tries:
                 self.sleep(PAUSES[tries - 1])
-            errors, scan = sweep.act(due, scan)
+            errors, scan = self._act(due, scan, keep)
             found.refused(errors)
         return scan
+
+    def _act(self, due: list[Verdict], scan: Scan, keep: KeepList) -> tuple[dict[str, str], Scan]:
+        """End what is due, each in its cloud; what was refused, and what is there now."""
+        in_google = [each.resource for each in due if each.resource.cloud == "gcp"]
+        in_aws = [each for each in due if each.resource.cloud == "aws"]
+        errors: dict[str, str] = {}
+        if in_aws:
+            errors, scan = self._sweep(keep).act(in_aws, scan)
+        if in_google and self.google:
+            clearing = GoogleClearing(
+                compute=self.google,
+                course=self.course,
+                patience_seconds=PATIENCE_SECONDS,
+                sleep=self.sleep,
+                clock=self.clock,
+            )
+            refused = clearing.end(in_google)
+            # What could not be looked at is told by the look that follows.
+            errors |= {each.key: refused[each.key] for each in in_google if each.key in refused}
+            scan = self.look()
+        return errors, scan
 
     def beside(self, scan: Scan, known: frozenset[str]) -> list[Resource]:
         """What of a scan is not known, nor belongs to what is."""
@@ -93,14 +122,13 @@ class Clearing:
         ]
         return [*shown, *(buckets(self.cloud, self.course, self.account) if self.cloud else ())]
 
-    def _sweep(self, keep: KeepList | None) -> Sweep | None:
+    def _sweep(self, keep: KeepList | None) -> Sweep:
+        """Of the account; what it judges may be anywhere, and nothing is asked for that."""
         from clusterlab.reaper.keeplist import KeepList
 
-        if self.cloud is None:
-            return None
         reasons = keep or KeepList(reasons={})
         return Sweep(
-            cloud=self.cloud,
+            cloud=cast("Cloud", self.cloud),
             regions=self.regions,
             question=Question(courses=frozenset([self.course]), strays=self.strays),
             keep=reasons,

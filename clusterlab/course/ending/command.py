@@ -123,6 +123,7 @@ def _ending(made: Provision, asked: Options, console: Console) -> Down:
         began=theirs,
         sleep=lambda seconds: sleep(seconds),
         clock=time.monotonic,
+        google=made.google,
     )
     ending = Down(
         course=course,
@@ -136,7 +137,7 @@ def _ending(made: Provision, asked: Options, console: Console) -> Down:
         age_seconds=asked.age_minutes * 60,
         now=lambda: datetime.now(UTC) + ahead,
         step=lambda name: console.print(f"{name}: {STEPS[name]}", style="dim", highlight=False, soft_wrap=True),
-        blind=("gcp",) if made.cluster.regions("gcp") else (),
+        blind=("gcp",) if made.cluster.regions("gcp") and made.google is None else (),
     )
     return _with_books(ending)
 
@@ -246,7 +247,13 @@ def _verdict(found: ClassProof) -> str:
         return f"class {course} is not ended: {len(found.sweep.left)} left, {len(found.problems)} steps failed"
     where = "" if found.glances[-1].num_found == 0 else f" but for {len(found.kept)} kept"
     blind = "; Google Cloud was not looked through" if found.blind else ""
-    return f"nothing of class {course} is left in AWS{where}{blind}"
+    return f"nothing of class {course} is left in {' and '.join(_clouds(found))}{where}{blind}"
+
+
+def _clouds(found: ClassProof) -> Iterator[str]:
+    """Where somebody looked."""
+    in_google = {look.region.startswith("gcp/") for look in found.sweep.looks}
+    yield from ["AWS"] * (False in in_google) + ["Google Cloud"] * (True in in_google) or ["no cloud"]
 
 
 def _told_before(ending: Down, document: Mapping[str, Any], *, json: bool) -> None:

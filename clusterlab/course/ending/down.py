@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.course.ending.books import Books, Settled
@@ -130,14 +131,13 @@ class Down:
 
     def _close(self, going: Going) -> None:
         """Before anything is ended: what SkyPilot would recover asks the gate, and is refused."""
-        _tried(going, "gate", lambda: self.books and self.books.close())
+        books = self.books
+        if books is None:
+            return
+        _tried(going, "gate", books.close)
         if any("course" not in each.tags for each in going.scan.resources):
             # The meter took it for gone; while it runs it can be seen that it was not.
-            _tried(going, "gate", self._meter)
-
-    def _meter(self) -> None:
-        if self.books is not None:
-            self.books.meter(self.clearing.cloud, self.clearing.regions)
+            _tried(going, "gate", partial(books.meter, self.clearing.cloud, self.clearing.regions))
 
     def _end_clusters(self, going: Going) -> None:
         going.clusters = self.clusters(self.course)
@@ -172,7 +172,7 @@ class Down:
     def _look_twice(self, going: Going) -> None:
         """Again, so much later that no list of the cloud's lags; what comes to light ends, and is looked for anew."""
         for _ in range(ROUNDS):
-            if self.clearing.cloud is None:
+            if not self.clearing.sees:
                 return
             self.clearing.sleep(self.age_seconds)
             going.scan = going.seen.clearing.look()

@@ -78,7 +78,7 @@ class ClassProof:
 
     @property
     def proven(self) -> bool:
-        """Whether nothing of the class is left in AWS."""
+        """Whether nothing of the class is left in a cloud."""
         return self.done and self.sweep.proven and len(self.glances) > 1
 
     def as_json(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -7,7 +8,7 @@ from itertools import pairwise
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clusterlab.cost.interval import Interval
+from clusterlab.cost.interval import Interval, Source
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.metering.meter import meter, settle
 from clusterlab.metering.observation import UNKNOWN, Price
@@ -134,13 +135,21 @@ class Memory:
     def intervals(self) -> list[Interval]:
         return list(self.kept.values())
 
-    def record(self, interval: Interval) -> None:
+    def latest(self, source: Source, resources: Iterable[str]) -> dict[str, Interval]:
+        del source, resources  # There is one of each.
+        return {each.resource_id: each for each in sorted(self.kept.values(), key=lambda each: each.start)}
+
+    def record_all(self, intervals: Iterable[Interval]) -> list[object]:
+        return [self._record(interval) for interval in intervals]
+
+    def _record(self, interval: Interval) -> object:
         before = self.kept.get((interval.resource_id, interval.start))
         assert before is None or before.end is None
         self.kept[interval.resource_id, interval.start] = interval
+        return interval
 
-    def unsettled(self) -> list[str]:
-        return []
+    def unsettled(self) -> dict[str, list[Interval]]:
+        return {}
 
     def settle(self, run: str) -> None:
         raise AssertionError(run)

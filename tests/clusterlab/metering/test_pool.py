@@ -28,7 +28,7 @@ def holding(student: str, gpus: str) -> Holding:
 
 
 def state(*holdings: Holding, gpus: str = "8") -> RayState:
-    return RayState(gpus=Decimal(gpus), cpus=Decimal(96), holdings=holdings)
+    return RayState(gpus=Decimal(gpus), cpus=Decimal(96), num_nodes=1, holdings=holdings)
 
 
 def shares(seen: Observation) -> dict[str, Decimal | None]:
@@ -44,7 +44,7 @@ def test_a_job_pays_for_the_gpus_that_it_holds_and_the_rest_is_a_line() -> None:
 
 
 def test_without_gpus_cpus_are_divided() -> None:
-    held = RayState(gpus=Decimal(0), cpus=Decimal(4), holdings=(holding("ana", "0"),))
+    held = RayState(gpus=Decimal(0), cpus=Decimal(4), num_nodes=1, holdings=(holding("ana", "0"),))
     assert shares(pool.observe("p1", [machine("i-1")], held, KNOWN, at=NOON))["job-ana"] == Decimal(2)
 
 

@@ -96,7 +96,7 @@ def test_a_machine_has_power_until_it_is_ended_and_its_disk_goes_with_it(cloud: 
 
 
 def test_an_answer_that_is_lost_does_not_launch_a_second_machine(cloud: CountingCloud) -> None:
-    cloud.injector = Injector(fault=Fault.LOST_ANSWER)
+    cloud.injector = Injector(faults=frozenset([Fault.LOST_ANSWER]))
     instance = run_instance()
     assert cloud.powered == {instance}
     assert [call.error for call in cloud.calls] == [None, "InternalError"]
@@ -104,20 +104,20 @@ def test_an_answer_that_is_lost_does_not_launch_a_second_machine(cloud: Counting
 
 
 def test_throttled_calls_are_tried_again(cloud: CountingCloud) -> None:
-    cloud.injector = Injector(fault=Fault.THROTTLE)
+    cloud.injector = Injector(faults=frozenset([Fault.THROTTLE]))
     account.preempt(run_instance())
     assert cloud.injector.injected
 
 
 def test_a_full_zone_refuses_and_the_next_one_does_not(cloud: CountingCloud) -> None:
-    cloud.injector = Injector(fault=Fault.CAPACITY)
+    cloud.injector = Injector(faults=frozenset([Fault.CAPACITY]))
     with pytest.raises(ClientError, match="InsufficientInstanceCapacity"):
         run_instance("us-east-1a")
     account.preempt(run_instance("us-east-1b"))
 
 
 def test_the_class_s_own_machine_is_there_without_power_and_is_no_launch(cloud: CountingCloud) -> None:
-    cloud.injector = Injector(fault=Fault.API_500)
+    cloud.injector = Injector(faults=frozenset([Fault.API_500]))
     program = boto3.session.Session("emulated", "emulated").client("ec2")
     tags = [{"Key": "course", "Value": "llm-2026"}, {"Key": "lab", "Value": account.OF_THE_CLASS}]
     kinds = [{"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")]

@@ -15,7 +15,7 @@ def request(**values: object) -> Request:
 
 
 def test_a_request_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
-    asked = request(fault=Fault.API_500, seed=3)
+    asked = request(faults=(Fault.API_500, Fault.THROTTLE), seed=3)
     asked.save(tmp_path / "request.json")
     assert Request.load(tmp_path / "request.json") == asked
 
@@ -26,8 +26,9 @@ def test_a_request_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
         ({"place": "moon"}, "--on: 'moon'; allowed: cloud, slurm"),
         ({"num_clusters": 0}, "--clusters: 0; allowed: 1 to 16"),
         ({"num_clusters": 17}, "--clusters: 17; allowed: 1 to 16"),
-        ({"fault": Fault.PREEMPT, "place": "slurm"}, "--fault: only on the cloud"),
-        ({"fault": Fault.PREEMPT, "num_clusters": 2}, "--fault: only on the cloud, and with one cluster"),
+        ({"faults": (Fault.OUTAGE, Fault.THROTTLE)}, "--fault: outage: allowed: alone"),
+        ({"faults": (Fault.PREEMPT,), "place": "slurm"}, "--fault: only on the cloud"),
+        ({"faults": (Fault.PREEMPT,), "num_clusters": 2}, "--fault: only on the cloud, and with one cluster"),
     ],
 )
 def test_parts_that_do_not_go_together_are_refused(values: dict[str, object], wrong: str) -> None:

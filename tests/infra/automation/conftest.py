@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 from moto.server import ThreadedMotoServer
 
 from clusterlab.reaper.cloud import Cloud
@@ -31,6 +32,9 @@ exec {python} {fake} "$@"
 DISK = {"volumeType": "gp3", "volumeSize": 73}
 
 
+OUTPUTS = {"aws_vpc_name": "clusterlab-llm-2026", "aws_remote_identity": "r", "aws_security_group_name": "s"}
+
+
 def machine(name: str, shape: str = "g4dn.xlarge") -> dict[str, Any]:
     inputs = {"instanceType": shape, "tags": TAGS, "rootBlockDevice": DISK}
     return {"type": INSTANCE, "name": name, "inputs": inputs}
@@ -47,6 +51,11 @@ class Engine:
     folder: Path
     file: Path
     """The class's."""
+    root: Path
+    """A repository in which `up` may write."""
+
+    def export(self, **outputs: Any) -> None:
+        (self.folder / "outputs.json").write_text(json.dumps(OUTPUTS | outputs))
 
     def plan(self, *resources: dict[str, Any]) -> None:
         (self.folder / "plan.json").write_text(json.dumps(resources))
@@ -68,6 +77,22 @@ class Engine:
         (self.folder / f"{COURSE}.json").write_text(text)
 
 
+def _in_aws(text: str) -> str:
+    """A class's file for two students and AWS alone: in Google Cloud these tests have no account."""
+    values = {key: value for key, value in yaml.safe_load(text).items() if key not in ("gcp", "instances")}
+    return yaml.safe_dump(values | {"infra": ["aws/us-east-1"], "roster": ["ana", "ben"]}, sort_keys=False)
+
+
+def _repository(root: Path) -> Path:
+    """This one, by links, but for what `up` writes."""
+    root.mkdir()
+    for path in ROOT.iterdir():
+        if path.name not in (".sky.yaml", "classes", ".git"):
+            (root / path.name).symlink_to(path)
+    (root / ".sky.yaml").write_text((ROOT / ".sky.yaml").read_text())
+    return root
+
+
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     folder = tmp_path / "engine"
@@ -77,10 +102,10 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     cli.write_text(WRAPPER.format(python=shlex.quote(sys.executable), fake=shlex.quote(str(fake))))
     cli.chmod(0o755)
     file = tmp_path / f"{COURSE}.yaml"
-    file.write_text((ROOT / "clusters" / f"{COURSE}.yaml").read_text())
-    found = Engine(folder=folder, file=file)
+    file.write_text(_in_aws((ROOT / "clusters" / f"{COURSE}.yaml").read_text()))
+    found = Engine(folder=folder, file=file, root=_repository(tmp_path / "repository"))
     found.plan(network())
-    (folder / "outputs.json").write_text('{"aws_vpc_name": "clusterlab-llm-2026"}')
+    found.export()
     for name, value in {
         "FAKE_PULUMI": str(folder),
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -91,7 +116,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("PULUMI_ACCESS_TOKEN", raising=False)
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(found.root)
     return found
 
 

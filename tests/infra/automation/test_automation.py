@@ -10,7 +10,7 @@ import pytest
 from clusterlab.course.automation import ask
 from clusterlab.course.events import Change, Diagnostic, Done, Event, Outputs, State, Step, Violation
 from clusterlab.errors import ClusterlabError, InputError, MissingError
-from tests.infra.automation.conftest import COURSE, ROOT, Engine, machine, network
+from tests.infra.automation.conftest import COURSE, OUTPUTS, ROOT, Engine, machine, network
 
 
 def do(engine: Engine, verb: str) -> list[Event]:
@@ -53,7 +53,7 @@ def test_up_tells_each_step_and_what_the_stack_exports(engine: Engine) -> None:
     began, done, outputs, end = do(engine, "up")
     assert began == Step(op="create", kind="aws:ec2/vpc:Vpc", name="network", phase="began")
     assert done == Step(op="create", kind="aws:ec2/vpc:Vpc", name="network", phase="done")
-    assert outputs == Outputs(values={"aws_vpc_name": "clusterlab-llm-2026"})
+    assert outputs == Outputs(values=OUTPUTS)
     assert isinstance(end, Done)
     assert do(engine, "outputs") == [outputs]
 

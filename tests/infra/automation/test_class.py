@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,18 @@ def launch(region: str = HERE, **tags: str) -> str:
     return str(answer["Instances"][0]["InstanceId"])
 
 
+def running_up(engine: Engine) -> subprocess.Popen[str]:
+    """`class up` as a process of its own, so that a signal is a real one."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, "class", "up", str(engine.file), "--yes"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+
 def test_preview_has_dollars_an_hour_beside_each_resource(engine: Engine) -> None:
     engine.plan(network(), machine("server", "m5.large"), {"type": "aws:ec2/eip:Eip", "name": "address", "inputs": {}})
     code, out = invoke("preview", engine.file)
@@ -89,10 +102,41 @@ def test_up_makes_it_and_config_tells_skypilot(engine: Engine, tmp_path: Path) -
     exports = {"aws_vpc_name": "v", "aws_remote_identity": "r", "aws_security_group_name": "s"}
     (engine.folder / "outputs.json").write_text(json.dumps(exports))
     code, out = invoke("up", engine.file, "--yes")
-    assert (code, f"class {COURSE} is up" in out) == (0, True)
+    assert (code, f"class {COURSE} is up" in out) == (0, True), out
     path = tmp_path / "config.yaml"
     assert invoke("config", engine.file, "--write", path)[0] == 0
     assert yaml.safe_load(path.read_text())["aws"]["vpc_name"] == "v"
+
+
+def test_up_twice_says_of_each_step_that_there_was_nothing_to_do(engine: Engine) -> None:
+    engine.plan(network(), *GPUS[:1])
+    _, out = invoke("up", engine.file, "--yes")
+    assert "stack: 2 changed" in out
+    assert "students: 2 new: ana, ben" in out
+    code, out = invoke("up", engine.file, "--yes")
+    assert code == 0
+    for step in ("stack", "skypilot", "budget", "students", "clusters"):
+        assert f"{step}: nothing to do" in out.splitlines()
+    assert len(alive()) == 1
+
+
+def test_up_killed_among_its_resources_goes_on_and_doubles_nothing(engine: Engine) -> None:
+    """Pulumi, in a session of its own, ends what is under way and writes its state, whoever listened."""
+    engine.plan(*GPUS[:2])
+    engine.fault("slow")
+    with running_up(engine) as process:
+        assert process.stdout is not None
+        next(line for line in process.stdout if line.startswith("done"))
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    while len(engine.state["resources"]) < 2:
+        time.sleep(0.05)
+    engine.fault("")
+    code, out = invoke("up", engine.file, "--yes")
+    assert (code, "the last bring-up ended in `stack`; this one goes on from there" in out) == (0, True)
+    assert "stack: nothing to do" in out
+    assert "students: 2 new: ana, ben" in out
+    assert len(alive()) == 2
 
 
 def test_up_without_anybody_to_ask_does_nothing(engine: Engine) -> None:
@@ -185,18 +229,10 @@ def test_pending_operation_is_told_and_repaired(engine: Engine) -> None:
 
 
 def test_ctrl_c_ends_what_is_under_way_and_no_more(engine: Engine) -> None:
-    """The whole command as a process of its own, so that the signal is a real one."""
     engine.plan(*GPUS[:5])
     engine.fault("slow")
     lines = []
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, "class", "up", str(engine.file), "--yes"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    ) as process:
+    with running_up(engine) as process:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)

@@ -23,7 +23,11 @@ GIVEN: dict[str, Any] = {
     "bucket_arn": "arn:aws:s3:::runs",
     "key_arn": "arn:aws:kms:us-east-1:123456789012:key/1",
     "launch_policy_arn": "arn:aws:iam::123456789012:policy/student",
-    "skypilot": {"vpc_name": "clusterlab-llm-2026-network"},
+    "skypilot": {
+        "aws_vpc_name": "clusterlab-llm-2026-network",
+        "aws_security_group_name": "clusterlab-llm-2026",
+        "aws_remote_identity": "clusterlab-llm-2026-node",
+    },
     "regions": ("us-east-1",),
     "budget_usd": Decimal(2500),
     "keep": {"lab=infra": "the class's own"},

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from clusterlab.course.config import skypilot_config
 from clusterlab.reaper.keeplist import KeepList
 from infra.aws.server_setup import CODE, FETCH, Setup, code_files, code_key, user_data, variables
 from tests.repository import ROOT
@@ -34,7 +35,12 @@ SETUP = Setup(
     granted_hours=12,
     emails=("ana@example.org", "ben@example.org"),
     keep={"lab=infra": "the class's own"},
-    skypilot={"vpc_name": "clusterlab-llm-2026-network"},
+    skypilot={
+        "aws_vpc_name": "clusterlab-llm-2026-network",
+        "aws_security_group_name": "clusterlab-llm-2026",
+        "aws_remote_identity": "clusterlab-llm-2026-node",
+        "aws_labels": {"course": "llm-2026"},
+    },
 )
 
 
@@ -80,7 +86,13 @@ def test_skypilot_is_given_the_served_policy_and_makes_no_administrators() -> No
     config = yaml.safe_load(written()["sky.yaml"])
     assert config["admin_policy"] == "clusterlab.api_server.ServedPolicy"
     assert config["rbac"] == {"default_role": "user"}
-    assert config["aws"] == SETUP.skypilot
+    assert config["allowed_clouds"] == ["aws"]
+
+
+def test_skypilot_s_machines_are_those_of_everybody_else_s_configuration() -> None:
+    config = yaml.safe_load(written()["sky.yaml"])
+    assert config["aws"] == skypilot_config(SETUP.skypilot)["aws"]
+    assert (config["aws"]["disk_encrypted"], config["aws"]["labels"]) == (True, {"course": "llm-2026"})
 
 
 def test_the_reaper_reads_the_keep_list() -> None:

@@ -32,6 +32,7 @@ class Launch:
     tokens: str | None = "required"
     """None where the call does not say which IMDS it wants."""
     disk_gib: int = 256
+    encrypted: bool = True
     role: str = SCOPE.role("node")
     network: str = COURSE
     """The course that subnet and security group are tagged with."""
@@ -53,7 +54,10 @@ class Launch:
         return used | ({self._template(): place} if self.template else {})
 
     def _made(self) -> dict[str, Told]:
-        place, disk = self._place(), {"ec2:VolumeSize": str(self.disk_gib)}
+        place, disk = (
+            self._place(),
+            {"ec2:VolumeSize": str(self.disk_gib), "ec2:Encrypted": str(self.encrypted).lower()},
+        )
         machine = {"ec2:InstanceType": self.instance_type}
         if self.tokens is not None:
             machine["ec2:MetadataHttpTokens"] = self.tokens

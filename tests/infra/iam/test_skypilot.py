@@ -33,6 +33,8 @@ PROVIDER = {
     "use_internal_ips": False,
 }
 """As SkyPilot makes it of its settings `vpc_name` and `security_group_name`."""
+DISK = {"VolumeSize": 256, "VolumeType": "gp3", "Encrypted": True}
+"""By `disk_encrypted`, by the account's own key of EBS, which needs no right of who launches."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +64,7 @@ def launched(given: dict[str, Any]) -> tuple[Request, ...]:
         instance_type=given["InstanceType"],
         tokens=given["MetadataOptions"]["HttpTokens"],
         disk_gib=given["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"],
+        encrypted=given["BlockDeviceMappings"][0]["Ebs"]["Encrypted"],
     )
     return asked.requests()
 
@@ -125,7 +128,7 @@ def launch(aws: Any) -> None:
             "IamInstanceProfile": {"Name": "clusterlab-llm-2026-node"},
             "InstanceType": "m5.large",
             "ImageId": IMAGE,
-            "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 256, "VolumeType": "gp3"}}],
+            "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": DISK}],
             "TagSpecifications": [{"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")],
             "MetadataOptions": {"HttpTokens": "required"},
         },

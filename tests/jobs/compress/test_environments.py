@@ -36,6 +36,8 @@ def test_a_missing_environment_says_which_command_makes_it(tmp_path: Path) -> No
         python_of("quant", tmp_path)
     (tmp_path / ".venv" / "quant" / "installed").touch()
     assert python_of("quant", tmp_path) == str(tmp_path / ".venv" / "quant" / "bin" / "python")
+    # A job on a shared cluster runs in a package without it, by the Python of the repository that has it.
+    assert python_of("quant", tmp_path / "package", tmp_path) == python_of("quant", tmp_path)
 
 
 def test_a_process_runs_in_its_folder_with_our_packages_and_so_many_threads(tmp_path: Path) -> None:

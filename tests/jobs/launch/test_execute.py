@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from clusterlab.run import METRICS, RECORD, Run, Status
+from clusterlab.submission.results import from_line, is_line
 from tests.repository import wait_until
 
 VARIABLES = {"CLUSTERLAB_TAGS": "course=llm-2026,lab=echo,student=ana"}
@@ -139,3 +140,18 @@ def test_no_folder_at_all_is_one_clear_error(repository: Path) -> None:
     assert code == 5
     assert errors.startswith("jobs.echo: /proc/home/clusterlab-runs/ana/echo/1: cannot be written: No such file")
     assert "Traceback" not in errors
+
+
+def test_a_relative_folder_is_the_students_own_at_home_and_closed_to_others(repository: Path, tmp_path: Path) -> None:
+    assert _execute(repository, Path("1"), HOME=str(tmp_path))[0] == 0
+    assert Run.load(tmp_path / "clusterlab-runs" / "ana" / "echo" / "1").status is Status.SUCCEEDED
+    assert (tmp_path / "clusterlab-runs" / "ana").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("ending", ["", "value"])
+def test_a_runs_files_are_sent_with_the_output_where_they_are_wanted(
+    repository: Path, tmp_path: Path, ending: str
+) -> None:
+    _, output, _ = _execute(repository, tmp_path / "run", f"--ending={ending}", CLUSTERLAB_SEND_RESULTS="1")
+    [files] = [from_line(line) for line in output.splitlines() if is_line(line)]
+    assert files == {name: (tmp_path / "run" / name).read_bytes() for name in (METRICS, RECORD)}

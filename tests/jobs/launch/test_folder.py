@@ -6,8 +6,9 @@ import pytest
 
 from clusterlab.errors import MissingError, StorageError
 from clusterlab.run import Asked, Run, Status
+from clusterlab.submission.results import write_files
 from jobs.launch import folder as module
-from jobs.launch.folder import VARIABLE, choose_folder, run_folder, small_files, write_files
+from jobs.launch.folder import VARIABLE, choose_folder, run_folder, small_files
 
 ASKED = Asked(lab="echo", job="echo", config={"steps": 1}, code="c", lock="l", revisions={})
 

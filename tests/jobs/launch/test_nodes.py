@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from clusterlab.errors import InputError
-from jobs.launch.nodes import DASHBOARD_PORT, GATE_PORTS, Nodes, given_token
+from clusterlab.ray_address import given_token
+from jobs.launch.nodes import DASHBOARD_PORT, GATE_PORTS, Nodes
 
 TWO = {
     "SKYPILOT_NUM_NODES": "2",

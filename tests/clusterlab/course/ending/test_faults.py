@@ -179,7 +179,7 @@ def test_killed_at_a_step_and_then_again(course: Course, step: str) -> None:
 def test_killed_at_any_call_of_the_cloud_again_and_again(course: Course, seed: int) -> None:
     machines, chance, deaths = a_class(course), random.Random(seed), 0
     for _ in range(4):
-        calls = iter(range(chance.randrange(5, 60)))
+        calls = iter(range(chance.randrange(3, 40)))
 
         def die(calls: Iterator[int] = calls, **_: Any) -> None:
             if next(calls, None) is None:

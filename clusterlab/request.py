@@ -15,8 +15,8 @@ from clusterlab.errors import InputError, Problem
 from clusterlab.job import Job
 from clusterlab.run import Asked
 from clusterlab.tags import Tags
-from jobs.launch.folder import VARIABLE as FOLDER_VARIABLE
 
+FOLDER_VARIABLE = "CLUSTERLAB_RUN_DIR"
 TAGS_VARIABLE = "CLUSTERLAB_TAGS"
 PRICE_VARIABLE = "CLUSTERLAB_USD_PER_HOUR"
 """The price of the machine in dollars an hour; not set where nobody knows it."""

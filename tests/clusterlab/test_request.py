@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from clusterlab.errors import InputError
-from jobs.launch.request import Request, usd_per_hour
+from clusterlab.request import Request, usd_per_hour
+from tests.repository import copy_repository
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 FOLDER = Path("/runs/a b")
 
 
@@ -55,7 +56,8 @@ def test_a_price_that_is_no_amount_is_refused(price: str) -> None:
         usd_per_hour({"CLUSTERLAB_USD_PER_HOUR": price})
 
 
-def test_the_commit_says_whether_files_differ_from_it(repository: Path) -> None:
+def test_the_commit_says_whether_files_differ_from_it(tmp_path: Path) -> None:
+    repository = copy_repository(tmp_path / "repository")
     environment = {"SCALE": "tiny", "CLUSTERLAB_COMMIT": "given"}
     assert _commit(repository, environment) == "given"
     for command in (["init", "--quiet"], ["add", "labs"], ["commit", "--quiet", "-m", "labs"]):
@@ -67,7 +69,7 @@ def test_the_commit_says_whether_files_differ_from_it(repository: Path) -> None:
 
 
 def _commit(root: Path, environment: dict[str, str]) -> str:
-    code = "import os, sys; from pathlib import Path; from jobs.launch.request import Request; "
+    code = "import os, sys; from pathlib import Path; from clusterlab.request import Request; "
     code += "print(Request.of('echo', os.environ, root=Path.cwd()).commit)"
     command = [sys.executable, "-c", code]
     return subprocess.run(

@@ -1,0 +1,116 @@
+"""The part of SkyPilot 0.14.1's API server that has to do with tokens (`sky/users/server.py`), on the loopback."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+PASSWORD = "f00d"
+PATH = "/users/service-account-tokens"
+
+
+@dataclass(kw_only=True)
+class FakeSkyPilot:
+    """What it has and how often it was asked to change it."""
+
+    endpoint: str = ""
+    status: str = "healthy"
+    tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By name."""
+    changes: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def make(self, name: str, days: int, *, expires_at: float | None = None) -> dict[str, Any]:
+        """A token by somebody's own hand."""
+        with self.lock:
+            return self._put(name, days, expires_at)
+
+    def _put(self, name: str, days: int, expires_at: float | None = None) -> dict[str, Any]:
+        number = len(self.changes) + 1
+        made = {
+            "token_id": self.tokens.get(name, {}).get("token_id", f"id-{number}"),
+            "token_name": name,
+            "token": f"sky_{name}_{number}",
+            "expires_at": 4e9 + days if expires_at is None else expires_at,
+        }
+        self.tokens[name] = made
+        return made
+
+    def answer(self, method: str, path: str, body: dict[str, Any], header: str) -> tuple[int, Any]:
+        """As the server answers; `/state` and `/reset` are for a test in another process."""
+        pair = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
+        with self.lock:
+            known = {f"Bearer {each['token']}" for each in self.tokens.values()}
+            if path == "/state":
+                return 200, {name: each["token"] for name, each in self.tokens.items()}
+            if path == "/reset":
+                self.tokens.clear()
+                self.changes.clear()
+                return 200, {}
+            if path == "/api/health":
+                return 200, {"status": self.status, "version": "0.14.1"}
+            if header not in {f"Basic {pair}", *known}:
+                return 401, {"detail": "Authentication required"}
+            if path == "/users/role":
+                return 200, {"role": "user"}
+            if path == PATH and method == "GET":
+                return 200, [{**each, "token": None} for each in self.tokens.values()]
+            return self._change(path, body)
+
+    def _change(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if path == PATH:
+            name = body["token_name"]
+            if name in self.tokens:
+                detail = (
+                    f"Failed to create service account token: 400: Service account with name {name!r} already exists"
+                )
+                return 500, {"detail": detail}
+            self.changes.append(f"create {name}")
+            return 200, self._put(name, body["expires_in_days"])
+        if path == f"{PATH}/rotate":
+            named = {each["token_id"]: name for name, each in self.tokens.items()}
+            if body["token_id"] not in named:
+                return 404, {"detail": "Token not found"}
+            self.changes.append(f"rotate {named[body['token_id']]}")
+            return 200, self._put(named[body["token_id"]], body["expires_in_days"])
+        return 404, {"detail": "Not Found"}
+
+
+@contextmanager
+def running() -> Iterator[FakeSkyPilot]:
+    """One that answers."""
+    fake = FakeSkyPilot()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer("GET", {})
+
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            self._answer("POST", json.loads(self.rfile.read(length) or b"{}"))
+
+        def _answer(self, method: str, body: dict[str, Any]) -> None:
+            code, values = fake.answer(method, self.path, body, self.headers.get("Authorization", ""))
+            data = json.dumps(values).encode()
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        fake.endpoint = f"http://127.0.0.1:{server.server_port}"
+        try:
+            yield fake
+        finally:
+            server.shutdown()
+            thread.join()

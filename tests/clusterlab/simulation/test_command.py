@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from typer.testing import CliRunner
+
+from clusterlab.cli import app
+from clusterlab.simulation.server import Round, Server
+from tests.clusterlab.conftest import ROOT
+from tests.clusterlab.simulation.conftest import Begin, needs_sky
+
+FILE = "clusters/llm-2026.yaml"
+SMALL = ["simulate", FILE, "--students", "6", "--labs", "2", "--weeks", "1", "--every", "60"]
+
+
+@needs_sky
+def test_a_semester_is_told_as_json_and_drawn(begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del begin  # which forgets the variables of whoever runs the tests
+    monkeypatch.chdir(ROOT)
+    done = CliRunner().invoke(app, [*SMALL, "--json", "--chart", str(tmp_path / "spend.svg")])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert set(told["invariants"].values()) == {"PASS"}
+    assert told["num_launches"] >= 12
+    drawing = ET.fromstring((tmp_path / "spend.svg").read_text())
+    assert "6 students, 2 labs" in str(drawing.findtext("{*}title"))
+
+
+@needs_sky
+def test_what_does_not_hold_is_told_with_its_events_and_its_seed(begin: Begin, monkeypatch: Any) -> None:
+    del begin
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(Server, "_book", lambda *_: None)
+    monkeypatch.setattr(Server, "reap", lambda _: Round(well=True))
+    done = CliRunner().invoke(app, [*SMALL, "--seed", "7"])
+    assert done.exit_code == 1
+    assert "FAIL  no machine runs that nobody reserved for" in done.stdout
+    assert "the last events, of --seed 7:" in done.stdout
+    assert ": let through" in done.stdout
+
+
+def test_a_class_without_dates_cannot_be_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("labs", "jobs", "clusters"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "clusters" / "toy.yaml").write_text("\ncourse: toy\ninfra: [aws/us-east-1]\nroster: 3\n")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["simulate", "clusters/toy.yaml"])
+    assert done.exit_code == 2
+    assert "clusters/toy.yaml: dates: missing" in done.stderr
