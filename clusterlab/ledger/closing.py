@@ -88,7 +88,9 @@ def conclude(ledger: Ledger, course: str) -> list[Conclusion]:
     found: list[Conclusion] = []
     for start in range(0, len(runs), BATCH):
         with ledger.journal() as journal:
+            journal.waiting = [], []
             concluded = [_conclude(journal, run) for run in runs[start : start + BATCH]]
+            journal.flush()
         found += [each for each in concluded if each is not None]
     with ledger.journal() as journal:
         _correct_nobodys(journal, course)

@@ -50,6 +50,8 @@ class Journal:
     """The instant of all that is added: the clock's, and never before the newest row's."""
     budgets: dict[tuple[Scope, str], Budget] = field(default_factory=dict)
     """Those that this transaction asked for."""
+    waiting: tuple[list[dict[str, Any]], list[dict[str, Any]]] | None = None
+    """Rows and balances that are added together, by `flush`; None where each is added at once."""
 
     @classmethod
     def begin(cls, connection: Connection, now: datetime) -> Journal:
@@ -107,13 +109,28 @@ class Journal:
             expires=expires,
             detail=detail or {},
         )
-        self.connection.execute(insert(ENTRIES), added.values())
-        if changes(added):
-            changed = [each.after(added) for each in self.budgets_of(owner)]
-            self.budgets |= {(each.scope, each.name): each for each in changed}
-            self.connection.execute(_ADD_BALANCES, [_balance(each, added.seq) for each in changed])
+        changed = [each.after(added) for each in self.budgets_of(owner)] if changes(added) else []
+        self.budgets |= {(each.scope, each.name): each for each in changed}
+        rows, balances = [added.values()], [_balance(each, added.seq) for each in changed]
+        if self.waiting is None:
+            self._add(rows, balances)
+        else:
+            self.waiting[0].extend(rows)
+            self.waiting[1].extend(balances)
         self.last = added
         return added
+
+    def flush(self) -> None:
+        """Add what waits; whoever asks for rows asks after this."""
+        if self.waiting is not None:
+            self._add(*self.waiting)
+            self.waiting = [], []
+
+    def _add(self, rows: list[dict[str, Any]], balances: list[dict[str, Any]]) -> None:
+        if rows:
+            self.connection.execute(insert(ENTRIES), rows)
+        if balances:
+            self.connection.execute(_ADD_BALANCES, balances)
 
     def _expire(self, since: str) -> None:
         """Free each reservation whose time was up after the newest row, and that nobody committed or released."""

@@ -21,7 +21,7 @@ from clusterlab.ledger.chain import Fault, first_fault
 from clusterlab.ledger.database import Database
 from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, instant, to_micro_usd
 from clusterlab.ledger.journal import Journal, last_entry, newest, no_ledger
-from clusterlab.ledger.recording import record, record_or_refuse
+from clusterlab.ledger.recording import Recorder, record
 from clusterlab.ledger.reservation import Reservation, check_covered, check_open
 from clusterlab.ledger.spending import Spending, accrue, spendings
 from clusterlab.ledger.standing import Standing
@@ -145,7 +145,10 @@ class Ledger:
     def record_all(self, intervals: Iterable[Interval]) -> list[Entry | InputError]:
         """Put much use on record in one transaction; what would be refused is in its place, and holds up no other."""
         with self.journal() as journal:
-            return [record_or_refuse(journal, each) for each in intervals]
+            recorder = Recorder(journal=journal)
+            found = [recorder.record_or_refuse(each) for each in intervals]
+            journal.flush()
+            return found
 
     def accrue(self) -> list[Entry]:
         """Hold what is in use now beyond what its run holds, so that the next launch sees it before the use ends."""

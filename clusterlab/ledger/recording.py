@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from clusterlab.cost.interval import OWNERS, Interval
 from clusterlab.errors import InputError, Problem
@@ -18,26 +18,61 @@ def record(journal: Journal, interval: Interval) -> Entry:
     Raises:
         InputError: the interval is on record with another owner, shape, price or end; nothing is added then.
     """
-    key = interval_key(interval)
-    owner = Owner(**{name: getattr(interval, name) for name in OWNERS})
-    rows = journal.of_interval(key)
+    rows = journal.of_interval(interval_key(interval))
+    account = journal.account(interval.run) if interval.run else Account(entries=tuple(rows))
+    return _recorded(journal, rows, account, interval)[-1]
+
+
+@dataclass(kw_only=True, slots=True)
+class Recorder:
+    """Many uses put on record in one transaction, each run's rows read once; `flush` adds them."""
+
+    journal: Journal
+    accounts: dict[str, Account] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.journal.waiting = [], []
+
+    def record(self, interval: Interval) -> Entry:
+        """Put use on record, as `record` does.
+
+        Raises:
+            InputError: as there.
+        """
+        key = interval_key(interval)
+        name = interval.run or key
+        account = self.accounts.get(name) or self._account(interval, key)
+        rows = [each for each in account.entries if each.interval == key]
+        added = _recorded(self.journal, rows, account, interval)
+        new = tuple(each for each in added if each not in rows)
+        self.accounts[name] = Account(entries=(*account.entries, *new))
+        return added[-1]
+
+    def record_or_refuse(self, interval: Interval) -> Entry | InputError:
+        """The same, where what is refused is told and not raised."""
+        try:
+            return self.record(interval)
+        except InputError as error:
+            return error
+
+    def _account(self, interval: Interval, key: str) -> Account:
+        """Read before anything of it waits."""
+        if interval.run:
+            return self.journal.account(interval.run)
+        return Account(entries=tuple(self.journal.of_interval(key)))
+
+
+def _recorded(journal: Journal, rows: list[Entry], account: Account, interval: Interval) -> list[Entry]:
+    """The rows that are added, or the one that is there."""
     known = [each for each in rows if each.kind is Kind.INTERVAL]
     if known and _check_continues(known[-1], interval):
-        return known[-1]
-    account = journal.account(owner.run) if owner.run else Account(entries=tuple(rows))
+        return [known[-1]]
+    owner = Owner(**{name: getattr(interval, name) for name in OWNERS})
     _check_owner(account, owner)
-    if account.state is Kind.RESERVE:
-        journal.append(Kind.COMMIT, owner)
-    micro_usd = account.overrun_micro_usd(interval, journal.at)
-    return journal.append(Kind.INTERVAL, owner, micro_usd=micro_usd, interval=key, detail=interval.as_json())
-
-
-def record_or_refuse(journal: Journal, interval: Interval) -> Entry | InputError:
-    """The same, where what is refused is told and not raised."""
-    try:
-        return record(journal, interval)
-    except InputError as error:
-        return error
+    committed = [journal.append(Kind.COMMIT, owner)] if account.state is Kind.RESERVE else []
+    micro_usd, key = account.overrun_micro_usd(interval, journal.at), interval_key(interval)
+    added = journal.append(Kind.INTERVAL, owner, micro_usd=micro_usd, interval=key, detail=interval.as_json())
+    return [*committed, added]
 
 
 def _check_owner(account: Account, owner: Owner) -> None:

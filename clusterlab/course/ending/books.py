@@ -44,6 +44,8 @@ class Settled:
     closed: bool
     runs: Mapping[str, int]
     """By the kind of its last row how many there are."""
+    goes_on: bool
+    """Whether something of the course is in use by the ledger."""
 
     @property
     def open(self) -> dict[str, str]:
@@ -158,6 +160,7 @@ class Books:
             held_usd=f"{budget.held_usd:f}" if budget else "0",
             closed=budget is not None and budget.cap_usd == 0,
             runs=last_steps(ledger, self.course),
+            goes_on=any(each.end is None for each in of_course),
         )
 
     def _asked(self, ask: Callable[[Ledger], T]) -> T:

@@ -55,6 +55,8 @@ class Going:
     """By step; one that goes well later is none."""
     clusters: Ended = field(default_factory=Ended)
     settled: Settled | None = None
+    num_settled: int = 0
+    """How much had been found when the ledger was settled."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,22 +167,25 @@ class Down:
         known = going.seen.state.known if self._held_back(going) else ()
         scan = going.seen.clearing.look()
         going.scan = going.seen.clearing.end(scan, going.keep, known, going.found)
+        self._glance(going)
 
     def _look_twice(self, going: Going) -> None:
-        """So far apart that no list of the cloud's lags; what comes to light ends, and is looked for twice again."""
+        """Again, so much later that no list of the cloud's lags; what comes to light ends, and is looked for anew."""
         for _ in range(ROUNDS):
             if not self.clearing.sees:
                 return
-            self._look(going)
             self.clearing.sleep(self.age_seconds)
-            self._look(going)
-            if going.glances[-1].clean or self._held_back(going):
+            going.scan = going.seen.clearing.look()
+            self._glance(going)
+            if (going.glances[-2].clean and going.glances[-1].clean) or self._held_back(going):
                 return
             self._end_rest(going)
 
     def _settle_last(self, going: Going) -> None:
         """What the stack's own machines used; where the ledger went with them, its last copy has all but that."""
         books, before = self.books and replace(self.books, pauses=()), going.settled
+        if before and not before.goes_on and not going.problems.get("ledger") and going.num_settled == len(going.found):
+            return
         try:
             self._settled(going, books)
         except UnreachableError as error:
@@ -188,8 +193,6 @@ class Down:
                 going.problems["ledger"] = str(error)
         except ClusterlabError as error:
             going.problems["ledger"] = str(error)
-        else:
-            going.problems.pop("gate", None)
 
     def _settled(self, going: Going, books: Books | None) -> None:
         if books is None:
@@ -197,9 +200,11 @@ class Down:
         books.close()
         verdicts = going.seen.clearing.judge(going.scan.resources, going.keep)
         kept = frozenset(each.resource.id for each in verdicts if each.step is Step.KEPT)
+        going.num_settled = len(going.found)
         going.settled = settled = books.settle(self.clearing.cloud, self.clearing.regions, kept)
         wrong = [*settled.problems, *([f"{settled.name}: {settled.fault}"] if settled.fault else [])]
-        going.problems.pop("ledger", None)
+        for step in ("gate", "ledger"):
+            going.problems.pop(step, None)
         if wrong:
             going.problems["ledger"] = "; ".join(wrong)
 
@@ -212,10 +217,6 @@ class Down:
             return self.books is None or replace(self.books, pauses=()).is_closed()
         except UnreachableError:
             return True
-
-    def _look(self, going: Going) -> None:
-        going.scan = going.seen.clearing.look()
-        self._glance(going)
 
     def _glance(self, going: Going) -> None:
         clearing, scan = going.seen.clearing, going.scan

@@ -162,6 +162,9 @@ class Found:
         earlier = map(_earlier, document["resources"] if document else ())
         return cls(entries={each.resource.key: each for each in earlier})
 
+    def __len__(self) -> int:
+        return len(self.entries)
+
     def judged(self, verdicts: Iterable[Verdict], at: datetime) -> None:
         """What is there, and what becomes of it."""
         for each in verdicts:

@@ -30,10 +30,9 @@ from clusterlab.ledger.schema import ENTRIES
 from clusterlab.metering import ec2
 from clusterlab.metering.meter import meter
 from clusterlab.reaper.keeplist import KeepList
-from tests.clusterlab.reaper.conftest import COURSE, HERE, IMAGE, THERE, Account, account, session, tagged
+from tests.clusterlab.reaper.conftest import COURSE, HERE, IMAGE, Account, account, session, tagged
 
 __all__ = ["account", "session"]
-REGIONS = (HERE, THERE)
 CATALOG = Catalog.load()
 DISK = {"VolumeSize": 8, "VolumeType": "gp3", "DeleteOnTermination": True}
 _NUMBERS = itertools.count()
@@ -80,6 +79,8 @@ class Course:
     on_step: Callable[[str], object] = lambda _: None
     on_sleep: Callable[[float], object] = lambda _: None
     machine_clock: Callable[[], datetime] | None = None
+    regions: tuple[str, ...] = (HERE,)
+    """Those that the account can use; each takes its time to look through."""
 
     def ledger(self) -> Ledger:
         return Ledger.open(self.url, clock=self.machine_clock or (lambda: self.account.now))
@@ -118,12 +119,14 @@ class Course:
 
     def meter(self) -> None:
         """As `clusterlab meter` does every few minutes."""
-        seen = ec2.observe(self.account.cloud.session, CATALOG, course=COURSE, regions=REGIONS, at=self.account.now)
+        seen = ec2.observe(
+            self.account.cloud.session, CATALOG, course=COURSE, regions=self.regions, at=self.account.now
+        )
         meter(self.ledger(), seen)
 
     def alive(self) -> list[str]:
         found = []
-        for region in REGIONS:
+        for region in self.regions:
             for reservation in self.account.ec2(region).describe_instances()["Reservations"]:
                 found += [each["InstanceId"] for each in reservation["Instances"] if _is_alive(each)]
         return found
@@ -133,7 +136,7 @@ class Course:
             cloud=self.account.cloud,
             account="123456789012",
             course=COURSE,
-            regions=REGIONS,
+            regions=self.regions,
             strays={},
             catalog=CATALOG,
             began=self.account.now,

@@ -19,6 +19,7 @@ def of_stack(course: Course) -> str:
 
 
 def test_everything_of_the_class_ends_and_the_proof_says_so(course: Course) -> None:
+    course.regions = (HERE, THERE)
     ours = [of_stack(course), course.launch("r1"), course.launch("r2", student="ben")]
     other = course.machine({"course": OTHER})
     course.meter()
@@ -36,6 +37,7 @@ def test_everything_of_the_class_ends_and_the_proof_says_so(course: Course) -> N
 
 
 def test_a_run_whose_price_nobody_knows_ends_and_stays_open_on_the_ledger(course: Course) -> None:
+    course.regions = (HERE, THERE)
     course.launch("r1", region=THERE)
     course.meter()
     proof = course.down()
