@@ -20,6 +20,20 @@ from tests.clusterlab.simulation.conftest import Begin, needs_sky
 pytestmark = needs_sky
 
 
+def test_a_semester_keeps_every_invariant(begin: Begin) -> None:
+    result = begin((40, 6, 3), minutes=60).run()
+    assert result.violation is None
+    assert result.counts.launches > 240
+    assert {"resources.autostop", "resources.ports", "resources.labels.lab"} <= result.counts.refusals.keys()
+    assert result.counts.events["instances that the reaper stopped"] > 0
+
+
+def test_the_same_seed_is_the_same_semester(begin: Begin) -> None:
+    first, again, other = (begin((5, 2, 1), seed=seed, minutes=120).run().as_json() for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
 Spoil = Callable[[pytest.MonkeyPatch], object]
 
 
