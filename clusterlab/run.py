@@ -125,14 +125,14 @@ class Run:
         write_atomically(folder / RECORD, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
 
-def new_run_folder(runs: Path, asked: Asked, *, now: datetime | None = None) -> Path:
-    """Make `runs/<lab>/<UTC time>-<fingerprint>/`, empty.
+def new_run_folder(runs: Path, asked: Asked, *, suffix: str = "", now: datetime | None = None) -> Path:
+    """Make `runs/<lab>/<UTC time>-<fingerprint>/`, empty, with a suffix where its name must stay its own.
 
     Raises:
         StorageError: it cannot be made.
     """
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
-    base = runs / asked.lab / f"{stamp}-{asked.fingerprint[:8]}"
+    base = runs / asked.lab / f"{stamp}-{asked.fingerprint[:8]}{suffix}"
     for attempt in range(1, 1000):
         folder = base if attempt == 1 else base.with_name(f"{base.name}-{attempt}")
         try:

@@ -82,7 +82,8 @@ class Submission:
             return runs / ticket.lab / ticket.folder
         folder = None if fresh else unfinished(runs, asked)
         if folder is None:
-            return new_run_folder(runs, asked)
+            # Also once it is gone, since nothing is in it: who comes back looks there for what was fetched.
+            return new_run_folder(runs, asked, suffix=f"-{(self.order.tags.run or '')[-8:]}")
         self.say(f"going on with {folder}, which asked for the same and did not finish")
         return folder
 
