@@ -113,7 +113,7 @@ lint: $(SKY)/installed
 # The control plane is tested where neither torch nor ray can be imported.
 .PHONY: test-control
 test-control: $(SKY)/installed $(TRAIN)/installed .venv/iam/installed
-	$(SKY)/bin/python -m pytest tests/clusterlab tests/images tests/infra $(PYTEST)
+	$(SKY)/bin/python -m pytest tests/clusterlab tests/images tests/infra tests/docs $(PYTEST)
 
 .PHONY: test-jobs
 test-jobs: $(BENCH)/installed $(TRAIN)/installed
@@ -125,7 +125,11 @@ test-browser: $(SKY)/installed ## the page of costs in a real Chromium (Debian's
 
 .PHONY: test-e2e
 test-e2e: $(SKY)/installed $(TRAIN)/installed ## launch for real on an emulated cloud and a local Slurm; needs root (docs/rehearsal.md)
-	$(SKY)/bin/python -m pytest tests/e2e $(PYTEST)
+	$(SKY)/bin/python -m pytest tests/e2e --ignore=tests/e2e/test_class.py $(PYTEST)
+
+.PHONY: test-class
+test-class: $(SKY)/installed $(TRAIN)/installed ## the rehearsal of a small class, which takes minutes; needs root
+	$(SKY)/bin/python -m pytest tests/e2e/test_class.py $(PYTEST)
 
 .PHONY: test-quant
 test-quant: $(BENCH)/installed env-quant env-compressor ## what the sweep saves, read by transformers in .venv/quant and .venv/compressor
