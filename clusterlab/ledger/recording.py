@@ -29,6 +29,9 @@ class Recorder:
 
     journal: Journal
     accounts: dict[str, Account] = field(default_factory=dict)
+    """By run, with what waits."""
+    rows: dict[str, list[Entry]] = field(default_factory=dict)
+    """By interval, whosever it is, with what waits."""
 
     def __post_init__(self) -> None:
         self.journal.waiting = [], []
@@ -39,13 +42,14 @@ class Recorder:
         Raises:
             InputError: as there.
         """
-        key = interval_key(interval)
-        name = interval.run or key
-        account = self.accounts.get(name) or self._account(interval, key)
-        rows = [each for each in account.entries if each.interval == key]
+        key, run = interval_key(interval), interval.run
+        rows = self.rows[key] if key in self.rows else self.journal.of_interval(key)
+        account = self._account(run) if run else Account(entries=tuple(rows))
         added = _recorded(self.journal, rows, account, interval)
-        new = tuple(each for each in added if each not in rows)
-        self.accounts[name] = Account(entries=(*account.entries, *new))
+        new = [each for each in added if each not in rows]
+        self.rows[key] = [*rows, *(each for each in new if each.interval == key)]
+        if run:
+            self.accounts[run] = Account(entries=(*account.entries, *new))
         return added[-1]
 
     def record_or_refuse(self, interval: Interval) -> Entry | InputError:
@@ -55,11 +59,9 @@ class Recorder:
         except InputError as error:
             return error
 
-    def _account(self, interval: Interval, key: str) -> Account:
+    def _account(self, run: str) -> Account:
         """Read before anything of it waits."""
-        if interval.run:
-            return self.journal.account(interval.run)
-        return Account(entries=tuple(self.journal.of_interval(key)))
+        return self.accounts[run] if run in self.accounts else self.journal.account(run)
 
 
 def _recorded(journal: Journal, rows: list[Entry], account: Account, interval: Interval) -> list[Entry]:
