@@ -101,7 +101,7 @@ demo: env ## run labs/qlora.yaml on this machine and check its result
 	@$(TRAIN)/bin/clusterlab run labs/qlora.yaml
 
 .PHONY: test
-test: lint docs-fresh test-control test-jobs ## every check and every test that needs no root
+test: lint docs-fresh test-jobs test-control test-infra ## every check and every test that needs no root
 
 .PHONY: lint
 lint: $(SKY)/installed
@@ -112,8 +112,12 @@ lint: $(SKY)/installed
 
 # The control plane is tested where neither torch nor ray can be imported.
 .PHONY: test-control
-test-control: $(SKY)/installed $(TRAIN)/installed .venv/iam/installed
-	$(SKY)/bin/python -m pytest tests/clusterlab tests/images tests/infra tests/docs $(PYTEST)
+test-control: $(SKY)/installed $(TRAIN)/installed
+	$(SKY)/bin/python -m pytest tests/clusterlab tests/docs $(PYTEST)
+
+.PHONY: test-infra
+test-infra: $(SKY)/installed .venv/iam/installed
+	$(SKY)/bin/python -m pytest tests/infra tests/images $(PYTEST)
 
 .PHONY: test-jobs
 test-jobs: $(BENCH)/installed $(TRAIN)/installed

@@ -49,6 +49,12 @@ def pod_identity(account: Account, asked: Asked) -> Made:
     return Made(id=f"{asked.inputs['clusterName']},a-{asked.name}", outputs={"associationId": f"a-{asked.name}"})
 
 
+def access_entry(account: Account, asked: Asked) -> Made:
+    """`aws.eks.AccessEntry`, which moto has not."""
+    account.check("eks", "create_access_entry", asked.inputs, what=str(asked))
+    return Made(id=f"{asked.inputs['clusterName']}:{asked.inputs['principalArn']}")
+
+
 def scaling_tag(account: Account, asked: Asked) -> Made:
     """`aws.autoscaling.Tag`, on the Auto Scaling group of a node group, which moto does not make."""
     group = asked.take("autoscalingGroupName")
@@ -63,5 +69,6 @@ MAKERS = {
     "aws:eks/nodeGroup:NodeGroup": node_group,
     "aws:eks/addon:Addon": addon,
     "aws:eks/podIdentityAssociation:PodIdentityAssociation": pod_identity,
+    "aws:eks/accessEntry:AccessEntry": access_entry,
     "aws:autoscaling/tag:Tag": scaling_tag,
 }

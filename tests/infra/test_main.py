@@ -57,7 +57,7 @@ def test_the_stack_of_a_class_provisions_what_its_file_says(up: Up, monkeypatch:
 
 
 def test_a_stack_without_a_file_is_refused_with_those_that_have_one(up: Up) -> None:
-    with pytest.raises(pulumi.RunError, match=r"llm-2025.yaml: there is no such class; allowed: llm-2026$"):
+    with pytest.raises(pulumi.RunError, match=r"llm-2025.yaml: there is no such class; allowed: demo, llm-2026$"):
         up("llm-2025", answers=NoCloud())
 
 
@@ -69,7 +69,7 @@ def test_every_fault_of_the_file_is_told_before_anything_is_asked_of_a_cloud(up:
         "roster: 24": "roster: [ana, ana]",
         "start: 2026-09-01": "start: 2027-09-01",
         "course: 2500": "course: 0",
-        "mode:": "mood:",
+        "\nmode:": "\nmood:",
     }
     for old, new in wrong.items():
         spoil(file, old, new)

@@ -49,7 +49,6 @@ def clock() -> Iterator[Clock]:
 
 @pytest.fixture
 def cloud(clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedCloud]:
-    from moto.backends import get_backend
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
@@ -58,8 +57,8 @@ def cloud(clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=_quiet_handler(clock.now))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    for name in ("ec2", "sts", "efs", "s3"):
-        get_backend(name).reset()
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "true")
+    _empty()
     set_clock(clock.now)
     for key, value in {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
@@ -73,6 +72,15 @@ def cloud(clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     server.shutdown()
     thread.join()
     server.server_close()
+    _empty()
+
+
+def _empty() -> None:
+    """Take everything out of the account, which all tests of this process have."""
+    from moto.backends import get_backend
+
+    for name in ("ec2", "sts", "efs", "s3"):
+        get_backend(name).reset()
 
 
 @pytest.fixture
