@@ -21,7 +21,7 @@ R = TypeVar("R")
 HOME = "us-east-1"
 """Where nothing else is configured; every account has it."""
 # The other modes have a quota of tries for all calls together, which runs out where every call is throttled.
-RETRIES = Config(retries={"mode": "legacy", "total_max_attempts": 8}, connect_timeout=10, read_timeout=60)
+RETRIES = Config(retries={"mode": "legacy", "total_max_attempts": 5}, connect_timeout=10, read_timeout=60)
 MAX_SKEW = timedelta(minutes=5)
 """AWS takes no request whose time is further off."""
 ERRORS = (ClientError, BotoCoreError)
