@@ -129,11 +129,11 @@ test-browser: $(SKY)/installed ## the page of costs in a real Chromium (Debian's
 
 .PHONY: test-e2e
 test-e2e: $(SKY)/installed $(TRAIN)/installed ## launch for real on an emulated cloud and a local Slurm; needs root (docs/rehearsal.md)
-	$(SKY)/bin/python -m pytest tests/e2e --ignore=tests/e2e/test_class.py $(PYTEST)
+	$(SKY)/bin/python -m pytest tests/e2e -m "not slow" $(PYTEST)
 
-.PHONY: test-class
-test-class: $(SKY)/installed $(TRAIN)/installed ## the rehearsal of a small class, which takes minutes; needs root
-	$(SKY)/bin/python -m pytest tests/e2e/test_class.py $(PYTEST)
+.PHONY: test-e2e-slow
+test-e2e-slow: $(SKY)/installed $(TRAIN)/installed ## a class as a whole, and a killed controller: minutes each, and not in CI
+	$(SKY)/bin/python -m pytest tests/e2e -m slow $(PYTEST)
 
 .PHONY: test-quant
 test-quant: $(BENCH)/installed env-quant env-compressor ## what the sweep saves, read by transformers in .venv/quant and .venv/compressor

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.clusterlab.conftest import spoil
 from tests.repository import ROOT
 
+pytestmark = pytest.mark.slow
 Rehearse = Callable[..., tuple[int, dict[str, Any], str]]
 ROSTER = "[ana, ben, carla, dario, elena, fatima, gael, hugo, ines, jorge, kira, leo]"
 LABS = """labs:
