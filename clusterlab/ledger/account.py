@@ -41,6 +41,20 @@ class Account:
         """Each interval as it was last recorded."""
         return intervals(self.entries)
 
+    @property
+    def open_because(self) -> str:
+        """Why what it used is not final: something goes on, or has no known price; empty where it is final."""
+        going_on = [each.resource_id for each in self.intervals if each.end is None]
+        unknown = [each.resource_id for each in self.intervals if each.price_usd_per_hour is None]
+        faults = [f"{', '.join(going_on)} goes on"] if going_on else []
+        faults += [f"the price of {', '.join(unknown)} is not known"] if unknown else []
+        return "; ".join(faults)
+
+    @property
+    def final_micro_usd(self) -> int:
+        """What it used in all, once that is final."""
+        return to_micro_usd(used(self.intervals, max(each.end for each in self.intervals if each.end)).usd)
+
     def overrun_micro_usd(self, interval: Interval, now: datetime) -> int:
         """By how much its use until now, with one interval more or ended, is above what it holds."""
         others = [each for each in self.intervals if interval_key(each) != interval_key(interval)]

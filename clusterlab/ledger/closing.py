@@ -10,15 +10,15 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
-from clusterlab.ledger.account import Account, used
-from clusterlab.ledger.entry import Entry, Kind, Owner, to_micro_usd
+from clusterlab.ledger.account import Account
+from clusterlab.ledger.entry import Entry, Kind, Owner
 from clusterlab.ledger.journal import Journal, entry
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.ledger.schema import ENTRIES
+from clusterlab.ledger.standing import OPENING
 
 BATCH = 500
 """Runs in one transaction: others wait for it."""
-OPENING = (Kind.RESERVE, Kind.COMMIT, Kind.INTERVAL)
 CONCLUDING = (Kind.SETTLE, Kind.RELEASE, Kind.EXPIRE)
 NEVER_USED = "the class is over, and no use of it is on record"
 ENDED_EARLIER = "the class is over, and it ended before it was last taken to go on"
@@ -87,10 +87,8 @@ def conclude(ledger: Ledger, course: str) -> list[Conclusion]:
         runs = open_runs(connection, course)
     found: list[Conclusion] = []
     for start in range(0, len(runs), BATCH):
-        with ledger.journal() as journal:
-            journal.waiting = [], []
+        with ledger.journal() as journal, journal.together():
             concluded = [_conclude(journal, run) for run in runs[start : start + BATCH]]
-            journal.flush()
         found += [each for each in concluded if each is not None]
     with ledger.journal() as journal:
         _correct_nobodys(journal, course)
@@ -121,29 +119,24 @@ def _conclude(journal: Journal, run: str) -> Conclusion | None:
     owner, held = account.entries[0].owner, account.held_micro_usd
     if not account.intervals:
         return _unused(journal, run, account)
-    goes_on = [each.resource_id for each in account.intervals if each.end is None]
-    unknown = [each.resource_id for each in account.intervals if each.price_usd_per_hour is None]
-    if goes_on or unknown:
-        why = [f"{', '.join(goes_on)} goes on"] if goes_on else []
-        why += [f"the price of {', '.join(unknown)} is not known"] if unknown else []
-        return Conclusion(run=run, how=How.OPEN, why="; ".join(why))
-    usd = used(account.intervals, max(each.end for each in account.intervals if each.end)).usd
-    if account.entries[-1].kind is Kind.SETTLE and to_micro_usd(usd) == held:
+    if account.open_because:
+        return Conclusion(run=run, how=How.OPEN, why=account.open_because)
+    micro_usd = account.final_micro_usd - held
+    if account.entries[-1].kind is Kind.SETTLE and not micro_usd:
         return None
-    journal.append(Kind.SETTLE, owner, micro_usd=to_micro_usd(usd) - held)
+    journal.append(Kind.SETTLE, owner, micro_usd=micro_usd)
     return Conclusion(run=run, how=How.SETTLED)
 
 
 def _correct_nobodys(journal: Journal, course: str) -> None:
     """What belongs to no run is never settled, and held what it was taken to cost while it went on."""
-    held = select(ENTRIES.c.interval, func.sum(ENTRIES.c.micro_usd)).group_by(ENTRIES.c.interval)
-    held = held.where(ENTRIES.c.run.is_(None), ENTRIES.c.course == course, ENTRIES.c.interval.is_not(None))
-    for key, micro_usd in journal.connection.execute(held.order_by(ENTRIES.c.interval)).all():
+    keys = select(ENTRIES.c.interval).distinct().order_by(ENTRIES.c.interval)
+    keys = keys.where(ENTRIES.c.run.is_(None), ENTRIES.c.course == course, ENTRIES.c.interval.is_not(None))
+    for key in journal.connection.scalars(keys).all():
         account = Account(entries=tuple(journal.of_interval(key)))
-        [interval] = account.intervals
-        if interval.end is None or interval.price_usd_per_hour is None:
+        if account.open_because:
             continue
-        rest = to_micro_usd(used([interval], interval.end).usd) - int(micro_usd)
+        rest = account.final_micro_usd - account.held_micro_usd
         if rest:
             owner = account.entries[0].owner
             journal.append(Kind.CORRECT, owner, micro_usd=rest, interval=key, detail={"why": ENDED_EARLIER})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,7 +52,7 @@ class Journal:
     budgets: dict[tuple[Scope, str], Budget] = field(default_factory=dict)
     """Those that this transaction asked for."""
     waiting: tuple[list[dict[str, Any]], list[dict[str, Any]]] | None = None
-    """Rows and balances that are added together, by `flush`; None where each is added at once."""
+    """Rows and balances that are added `together`; None where each is added at once."""
 
     @classmethod
     def begin(cls, connection: Connection, now: datetime) -> Journal:
@@ -120,11 +121,13 @@ class Journal:
         self.last = added
         return added
 
-    def flush(self) -> None:
-        """Add what waits; whoever asks for rows asks after this."""
-        if self.waiting is not None:
-            self._add(*self.waiting)
-            self.waiting = [], []
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Add what is appended within at its end, by one statement; who asks for rows until then does not see it."""
+        self.waiting = [], []
+        yield
+        self._add(*self.waiting)
+        self.waiting = None
 
     def _add(self, rows: list[dict[str, Any]], balances: list[dict[str, Any]]) -> None:
         if rows:

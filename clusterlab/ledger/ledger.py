@@ -15,7 +15,6 @@ from clusterlab.cost.interval import Interval, Source
 from clusterlab.cost.money import CURRENCY, checked_usd
 from clusterlab.errors import ClusterlabError, InputError, Problem
 from clusterlab.ledger import schema
-from clusterlab.ledger.account import Account, used
 from clusterlab.ledger.budget import Budget, Scope
 from clusterlab.ledger.chain import Fault, first_fault
 from clusterlab.ledger.database import Database
@@ -146,9 +145,8 @@ class Ledger:
         """Put much use on record in one transaction; what would be refused is in its place, and holds up no other."""
         with self.journal() as journal:
             recorder = Recorder(journal=journal)
-            found = [recorder.record_or_refuse(each) for each in intervals]
-            journal.flush()
-            return found
+            with journal.together():
+                return [recorder.record_or_refuse(each) for each in intervals]
 
     def accrue(self) -> list[Entry]:
         """Hold what is in use now beyond what its run holds, so that the next launch sees it before the use ends."""
@@ -164,7 +162,9 @@ class Ledger:
         """
         with self.journal() as journal:
             account = journal.account(run)
-            micro_usd = to_micro_usd(_final(run, account)) - account.held_micro_usd
+            if account.open_because or not account.intervals:
+                raise _wrong(run, f"cannot be settled: {account.open_because or 'no use of it is on record'}")
+            micro_usd = account.final_micro_usd - account.held_micro_usd
             # Use that came later and raised what is held by itself is settled by a row too, or it would never be.
             if account.entries[-1].kind is Kind.SETTLE and not micro_usd:
                 return account.entries[-1]
@@ -279,17 +279,6 @@ def _check_same(held: Entry, asked: Reservation) -> None:
     if held.owner != asked.owner or asked.usd > held.usd:
         message = f"reserved {held.usd:.2f} USD for {held.student}, {held.lab}; allowed: a run of its own"
         raise _wrong(asked.run, message)
-
-
-def _final(run: str, account: Account) -> Decimal:
-    """What a run used in all, where that is known."""
-    going_on = [each.resource_id for each in account.intervals if each.end is None]
-    unknown = [each.resource_id for each in account.intervals if each.price_usd_per_hour is None]
-    if going_on or unknown or not account.intervals:
-        faults = [f"{', '.join(going_on)} goes on"] if going_on else []
-        faults += [f"the price of {', '.join(unknown)} is not known"] if unknown else []
-        raise _wrong(run, f"cannot be settled: {'; '.join(faults) or 'no use of it is on record'}")
-    return used(account.intervals, max(each.end for each in account.intervals if each.end)).usd
 
 
 def _wrong(run: str, message: str) -> InputError:

@@ -25,16 +25,13 @@ def record(journal: Journal, interval: Interval) -> Entry:
 
 @dataclass(kw_only=True, slots=True)
 class Recorder:
-    """Many uses put on record in one transaction, each run's rows read once; `flush` adds them."""
+    """Many uses put on record in one transaction, each run's rows read once, within `Journal.together`."""
 
     journal: Journal
     accounts: dict[str, Account] = field(default_factory=dict)
     """By run, with what waits."""
     rows: dict[str, list[Entry]] = field(default_factory=dict)
     """By interval, whosever it is, with what waits."""
-
-    def __post_init__(self) -> None:
-        self.journal.waiting = [], []
 
     def record(self, interval: Interval) -> Entry:
         """Put use on record, as `record` does.
