@@ -10,6 +10,7 @@ import pytest
 
 from clusterlab.cost.interval import Interval
 from clusterlab.lease import Lease, parse_lease
+from clusterlab.ledger.account import Account
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.reaper.reap import reap
 from clusterlab.simulation import server
@@ -88,7 +89,7 @@ def cuts_an_interval_short(patch: pytest.MonkeyPatch) -> None:
 
 
 def settles_for_less(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("clusterlab.ledger.ledger._final", lambda *_: Decimal("0.01"))
+    patch.setattr(Account, "final_micro_usd", property(lambda _: 10_000))
 
 
 BROKEN: dict[str, tuple[Spoil, Invariant, dict[str, Any]]] = {

@@ -76,11 +76,16 @@ def cloud(clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def _empty() -> None:
-    """Take everything out of the account, which all tests of this process have."""
-    from moto.backends import get_backend
+    """Take everything out of the account, which all tests of this process have.
 
-    for name in ("ec2", "sts", "efs", "s3"):
-        get_backend(name).reset()
+    moto remembers an account's regions beyond its own reset, with whatever images were loaded then: so each is reset.
+    """
+    from moto.backends import get_backend
+    from moto.core.models import DEFAULT_ACCOUNT_ID
+
+    ec2, efs, s3 = (get_backend("ec2"), get_backend("efs"), get_backend("s3"))
+    for account, region in ((ec2, HERE), (efs, HERE), (s3, "aws")):
+        account[DEFAULT_ACCOUNT_ID][region].reset()
 
 
 @pytest.fixture
