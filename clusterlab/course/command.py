@@ -15,11 +15,12 @@ from clusterlab.course.ending.close_command import close
 from clusterlab.course.ending.command import down
 from clusterlab.course.fleet.command import warm
 from clusterlab.course.grade.command import grade
+from clusterlab.course.language import Language
 from clusterlab.course.leftovers import look_again, refuse_orphans, show_orphans, show_pending
 from clusterlab.course.preflight.command import preflight
+from clusterlab.course.reached import File, Install, Yes, agree, reached
 from clusterlab.course.status.command import status
-from clusterlab.course.students.record import Language
-from clusterlab.errors import INSTALL_AWS, ClusterlabError, InputError, MissingError, Problem
+from clusterlab.errors import ClusterlabError, InputError, Problem
 from clusterlab.terminal import Json, print_json, terminal
 
 if TYPE_CHECKING:
@@ -27,12 +28,7 @@ if TYPE_CHECKING:
 
     from clusterlab.course.changes import Line
     from clusterlab.course.provision import Provision, Update
-    from clusterlab.course.screen import Screen
 
-
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The class's file, such as clusters/llm-2026.yaml.")]
-Install = Annotated[bool, typer.Option("--install", help="Install Pulumi's CLI in .cache/pulumi/ where it is missing.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
 FromOutputs = Annotated[
     str | None,
@@ -73,7 +69,7 @@ def config(
     from clusterlab.course import skypilot_file
     from clusterlab.course.config import skypilot_config
 
-    made, paths = _provision(file, [write] if write else [], looks=False, json=json)
+    made, paths = reached(file, [write] if write else [], looks=False, json=json)
     found = skypilot_config(made.outputs() if outputs is None else _read_outputs(outputs))
     changed = skypilot_file.write(paths[0], found, force=force) if paths else []
     if json:
@@ -92,7 +88,7 @@ def preview(file: File, install: Install = False, json: Json = False) -> None:
     """
     from clusterlab.course.provision import of_the_stack
 
-    made, _ = _provision(file, [], install=install, json=json)
+    made, _ = reached(file, [], install=install, json=json)
     state = made.state()
     lines = _previewed(made, json=json)
     lost = of_the_stack(made.orphans(state.known))
@@ -138,7 +134,7 @@ def up(
     from clusterlab.course.students.bring_up import BringUp
     from clusterlab.course.students.clusters import when_due
 
-    made, paths = _provision(file, [write], install=install)
+    made, paths = reached(file, [write], install=install)
     console = terminal()
     stack = partial(_stack, made, console, yes=yes, leave_orphans=leave_orphans)
     BringUp(
@@ -161,7 +157,7 @@ def _stack(made: Provision, console: Console, *, yes: bool, leave_orphans: bool)
     show_pending(console, state.pending)
     refuse_orphans(made, console, state.known, leave=leave_orphans)
     _previewed(made, json=False)
-    _agree(yes, "provision it")
+    agree(yes, "provision it")
     if state.pending:
         made.repair()
     try:
@@ -175,38 +171,6 @@ course.command()(warm)
 course.command()(down)
 course.command()(close)
 course.command()(grade)
-
-
-def _provision(
-    file: Path, paths: list[Path], *, looks: bool = True, install: bool = False, json: bool = False
-) -> tuple[Provision, list[Path]]:
-    """The class of a file, which is read before anything else begins."""
-    from clusterlab.catalog import Catalog
-    from clusterlab.cluster import Cluster
-    from clusterlab.course.automation import check_installed
-    from clusterlab.course.provision import Provision, google_of
-    from clusterlab.course.screen import Screen
-    from clusterlab.repository import enter
-
-    root, (path, *rest) = enter([file, *paths])
-    cluster = Cluster.load(path, to_provision=True)
-    if looks:
-        check_installed()
-    cloud = _cloud() if looks and cluster.regions("aws") else None
-    screen: Screen = Screen(console=terminal(stderr=json))
-    catalog, google = Catalog.load(), google_of(cluster) if looks else None
-    made = Provision(
-        cluster=cluster, root=root, cloud=cloud, google=google, catalog=catalog, tell=screen.show, install=install
-    )
-    return made, rest
-
-
-def _cloud() -> Any:
-    try:
-        from clusterlab.reaper.cloud import Cloud
-    except ModuleNotFoundError as error:
-        raise MissingError(f"{error.name}: not installed; `{INSTALL_AWS}` installs it") from error
-    return Cloud()
 
 
 def _read_outputs(place: str) -> dict[str, Any]:
@@ -236,19 +200,3 @@ def _previewed(made: Provision, *, json: bool) -> list[Line]:
         console.print(table(lines))
         console.print(f"{total(lines)} USD an hour when all is made", highlight=False)
     return lines
-
-
-def _agree(yes: bool, what: str) -> None:
-    """Ask, unless somebody has said yes already.
-
-    Raises:
-        InputError: nobody is there to be asked.
-        typer.Abort: they said no.
-    """
-    import sys
-
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise InputError(Problem(path="--yes", message="missing; nobody can be asked here"))
-    typer.confirm(what, abort=True)

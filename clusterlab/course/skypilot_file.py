@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from clusterlab.course.students import place
+from clusterlab.course import place
 from clusterlab.document import Document
 from clusterlab.errors import InputError, Problem
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from clusterlab.errors import ClusterlabError, MissingError
 from clusterlab.fingerprint import digest_file, fingerprint
-from clusterlab.rehearsal.lock import locked
+from clusterlab.lock import locked
 
 TOOLS = {"mmdebstrap": "mmdebstrap", "unshare": "util-linux", "chroot": "coreutils"}
 SUITE = "bookworm"

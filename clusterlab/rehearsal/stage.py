@@ -19,9 +19,9 @@ from types import FrameType
 from rich.console import Console
 
 from clusterlab.errors import EXIT_INTERRUPTED, InputError, MissingError, Problem
+from clusterlab.lock import locked
 from clusterlab.rehearsal import image, needs
 from clusterlab.rehearsal.faults import ALONE, Fault
-from clusterlab.rehearsal.lock import locked
 
 PLACES = ("cloud", "slurm")
 """What may be rehearsed on: the emulated cloud, or a Slurm that is started for it."""

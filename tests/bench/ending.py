@@ -8,12 +8,6 @@ for between the two last looks is not counted: it is as long as somebody wants i
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -21,8 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.bench.figure import CONTROL, ROOT, Figure
-from tests.bench.reaper import REGION, TAGS, _bare, _find_tags_at_once, _launch
+from tests.bench.figure import Figure
+from tests.bench.reaper import REGION, TAGS, bare, beside_moto, launch, measured_on_moto, over_bare
 
 NUM_MACHINES = 500
 NUM_PAIRS = 5
@@ -33,58 +27,21 @@ COURSE = TAGS["course"]
 
 def ending() -> list[Figure]:
     """A class of 500 machines taken down, and bare boto3 that does no more than terminate them, in turn."""
-    command = [str(CONTROL.with_name("python")), "-m", "tests.bench.ending", str(NUM_MACHINES), str(NUM_PAIRS)]
-    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    return [Figure(**values) for values in json.loads(done.stdout.splitlines()[-1])]
-
-
-def main() -> None:
-    """Measure, and print the figures as JSON."""
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    _find_tags_at_once()
-    num_machines, num_pairs = map(int, sys.argv[1:])
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    os.environ |= {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "bench",
-        "AWS_SECRET_ACCESS_KEY": "bench",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
-    }
-    try:
-        print(json.dumps(_figures(num_machines, num_pairs)))
-    finally:
-        server.stop()
+    return beside_moto("tests.bench.ending", NUM_MACHINES, NUM_PAIRS)
 
 
 def _figures(num_machines: int, num_pairs: int) -> list[dict[str, Any]]:
     """Without a ledger, as boto3 has none, and with one, on which each machine and disk is metered and settled."""
     found = [
-        (_ended(num_machines, ledger=False), _ended(num_machines, ledger=True), _bare(num_machines, _launched))
+        (_ended(num_machines, ledger=False), _ended(num_machines, ledger=True), bare(num_machines, _launched))
         for _ in range(num_pairs)
     ]
     what = f"`clusterlab class down` of {num_machines:,} machines against bare boto3 in batches (emulated EC2"
+    with_ledger = f"{what}), {2 * num_machines:,} uses metered and settled"
     return [
-        _figure(f"{what})", [(each[0], each[2]) for each in found]),
-        _figure(f"{what}), {2 * num_machines:,} uses metered and settled", [(each[1], each[2]) for each in found]),
+        over_bare(f"{what})", "the class", [(each[0], each[2]) for each in found]),
+        over_bare(with_ledger, "the class", [(each[1], each[2]) for each in found]),
     ]
-
-
-def _figure(what: str, found: list[tuple[float, float]]) -> dict[str, Any]:
-    ratios = [mine / theirs for mine, theirs in found]
-    ratio, seconds = statistics.median(ratios), statistics.median(mine for mine, _ in found)
-    pairs = f"{min(ratios):.2f} to {max(ratios):.2f} in {len(found)} pairs; the class takes {seconds:.1f} s"
-    return {
-        "what": what,
-        "measured": f"{ratio:.2f} ({pairs})",
-        "wanted": "at most 1.5",
-        "met": ratio <= 1.5,
-    }
 
 
 def _ended(num_machines: int, *, ledger: bool) -> float:
@@ -108,7 +65,7 @@ def _ended(num_machines: int, *, ledger: bool) -> float:
 
 def _launched(num_machines: int) -> None:
     """Runs of five machines."""
-    _launch(num_machines, NODES)
+    launch(num_machines, NODES)
 
 
 def _meter(ledger: Any, num_machines: int) -> None:
@@ -195,4 +152,4 @@ def _down(path: Path, url: str | None) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    measured_on_moto(_figures)

@@ -31,13 +31,18 @@ TAGS = {"course": "llm-2026", "lab": "qlora", "student": "ana", "run": "r1", "le
 
 def reaper() -> list[Figure]:
     """The sweep that terminates a whole class, and bare boto3 that does no more than that, in turn."""
-    command = [str(CONTROL.with_name("python")), "-m", "tests.bench.reaper", str(NUM_MACHINES), str(NUM_PAIRS)]
+    return beside_moto("tests.bench.reaper", NUM_MACHINES, NUM_PAIRS)
+
+
+def beside_moto(module: str, num_machines: int, num_pairs: int) -> list[Figure]:
+    """The figures that a module measures and prints where moto is."""
+    command = [str(CONTROL.with_name("python")), "-m", module, str(num_machines), str(num_pairs)]
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return [Figure(**values) for values in json.loads(done.stdout.splitlines()[-1])]
 
 
-def main() -> None:
-    """Measure, and print the figures as JSON."""
+def measured_on_moto(measure: Callable[[int, int], list[dict[str, Any]]]) -> None:
+    """Measure with so many machines and pairs as are typed, on a server of moto's, and print the figures as JSON."""
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -55,7 +60,7 @@ def main() -> None:
         "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     }
     try:
-        print(json.dumps([_figure(num_machines, num_pairs)]))
+        print(json.dumps(measure(num_machines, num_pairs)))
     finally:
         server.stop()
 
@@ -78,13 +83,19 @@ def _find_tags_at_once() -> None:
     TaggedEC2Resource.get_tags = get_tags  # type: ignore[method-assign, assignment]  # in moto's place, on purpose
 
 
-def _figure(num_machines: int, num_pairs: int) -> dict[str, Any]:
-    found = [(_swept(num_machines), _bare(num_machines)) for _ in range(num_pairs)]
+def _figures(num_machines: int, num_pairs: int) -> list[dict[str, Any]]:
+    found = [(_swept(num_machines), bare(num_machines)) for _ in range(num_pairs)]
+    what = f"`clusterlab reap` of {num_machines:,} machines against bare boto3 in batches (emulated EC2)"
+    return [over_bare(what, "the sweep", found)]
+
+
+def over_bare(what: str, whose: str, found: list[tuple[float, float]]) -> dict[str, Any]:
+    """Our seconds over those of bare boto3, which are second in each pair."""
     ratios = [mine / theirs for mine, theirs in found]
     ratio, seconds = statistics.median(ratios), statistics.median(mine for mine, _ in found)
-    pairs = f"{min(ratios):.2f} to {max(ratios):.2f} in {num_pairs} pairs; the sweep takes {seconds:.1f} s"
+    pairs = f"{min(ratios):.2f} to {max(ratios):.2f} in {len(found)} pairs; {whose} takes {seconds:.1f} s"
     return {
-        "what": f"`clusterlab reap` of {num_machines:,} machines against bare boto3 in batches (emulated EC2)",
+        "what": what,
         "measured": f"{ratio:.2f} ({pairs})",
         "wanted": "at most 1.5",
         "met": ratio <= 1.5,
@@ -96,7 +107,7 @@ def _swept(num_machines: int) -> float:
     from clusterlab.reaper.cloud import Cloud
     from clusterlab.reaper.reap import Order, reap
 
-    _launch(num_machines)
+    launch(num_machines)
     with tempfile.TemporaryDirectory(prefix="reaper-") as folder:
         keep, state, proof = (Path(folder) / f"{name}.json" for name in ("keep", "state", "proof"))
         keep.write_text('{"keep": "nothing"}')
@@ -119,11 +130,11 @@ def _swept(num_machines: int) -> float:
     return seconds
 
 
-def _bare(num_machines: int, launch: Callable[[int], None] | None = None) -> float:
+def bare(num_machines: int, begin: Callable[[int], None] | None = None) -> float:
     """Seconds of the least that does it: list machines and disks by tag in large pages, terminate, list again."""
     import boto3
 
-    (launch or _launch)(num_machines)
+    (begin or launch)(num_machines)
     began = time.perf_counter()
     ec2 = boto3.session.Session().client("ec2")
     ids, disks = _listed(ec2)
@@ -150,7 +161,7 @@ def _listed(ec2: Any) -> tuple[list[str], list[str]]:
     )
 
 
-def _launch(num_machines: int, batch: int = BATCH) -> None:
+def launch(num_machines: int, batch: int = BATCH) -> None:
     """A new account with so many machines, whose disks end with them; each batch of them is a run of its own."""
     import urllib.request
 
@@ -181,4 +192,4 @@ def _an_hour_later(state: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    measured_on_moto(_figures)

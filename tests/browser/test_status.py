@@ -8,8 +8,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
+from clusterlab.course.language import Language
 from clusterlab.course.status.page import page
-from clusterlab.course.status.words import Language, Words
+from clusterlab.course.status.words import Words
 from tests.browser.conftest import DARK, DESKTOP, LONG, PHONE, SCREENS, window
 from tests.browser.test_page import PNG, WCAG
 from tests.clusterlab.course.status.snapshots import full, snapshot

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clusterlab.course.ending.command import FOLDER
+from clusterlab.course.place import Place
+from clusterlab.course.reached import File
 from clusterlab.terminal import Json, print_json, terminal
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def close(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The class's file, such as clusters/llm-2026.yaml.")],
+    file: File,
     bill: Annotated[
         list[Path],
         typer.Option(metavar="PATH", help="Exports of the clouds' bills, files or folders; may be repeated."),
@@ -52,7 +53,7 @@ def close(
     bills, named = given[: len(bill)], iter(given[len(bill) :])
     entered = [next(named) if each else None for each in (rules, store, proof)]
     cluster = Cluster.load(path)
-    folder = FOLDER / cluster.course
+    folder = Place.of(Path(), cluster.course).folder
     paper = Paper(path=entered[2] or folder / "proof.json")
     order = Order(
         course=cluster.course,

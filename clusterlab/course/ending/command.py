@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clusterlab.course.place import Place
+from clusterlab.course.reached import File, Install, Yes, agree, reached
 from clusterlab.errors import ClusterlabError, InputError, Problem
 from clusterlab.terminal import Json, print_json, terminal
 
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from clusterlab.course.provision import Provision
     from clusterlab.reaper.keeplist import KeepList
 
-FOLDER = Path("classes")
-"""What a class makes on disk, below the root of the repository."""
 STEPS = {
     "gate": "the ledger refuses each further launch",
     "clusters": "SkyPilot ends its clusters",
@@ -54,8 +54,8 @@ class Options:
 
 
 def down(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The class's file, such as clusters/llm-2026.yaml.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    file: File,
+    yes: Yes = False,
     keep: Annotated[
         str | None,
         typer.Option(metavar="PLACE", help="A keep-list, as the reaper's: a file, or s3://bucket/key."),
@@ -67,9 +67,7 @@ def down(
     age_minutes: Annotated[
         float, typer.Option(min=0, help="Between the two looks that prove that nothing is left.")
     ] = 2,
-    install: Annotated[
-        bool, typer.Option("--install", help="Install Pulumi's CLI in .cache/pulumi/ where it is missing.")
-    ] = False,
+    install: Install = False,
     json: Json = False,
 ) -> None:
     """End a class: everything of it in all regions, its stack, its ledger's open runs, and prove that nothing is left.
@@ -78,10 +76,8 @@ def down(
 
     Exits with 0 only where nothing of the class is left and everything could be looked at and settled, else with 1.
     """
-    from clusterlab.course import command
-
     paths = [proof] if proof else []
-    made, given = command._provision(file, paths, install=install, json=json)
+    made, given = reached(file, paths, install=install, json=json)
     asked = Options(keep=keep, proof=given[0] if given else None, age_minutes=age_minutes, yes=yes, json=json)
     console = terminal(stderr=json)
     ending = _ending(made, asked, console)
@@ -133,7 +129,7 @@ def _ending(made: Provision, asked: Options, console: Console) -> Down:
         books=None,
         ledger_on_stack=made.cluster.server,
         clusters=end,
-        paper=Paper(path=asked.proof or FOLDER / course / "proof.json"),
+        paper=Paper(path=asked.proof or Place.of(Path(), course).folder / "proof.json"),
         age_seconds=asked.age_minutes * 60,
         now=lambda: datetime.now(UTC) + ahead,
         step=lambda name: console.print(f"{name}: {STEPS[name]}", style="dim", highlight=False, soft_wrap=True),
@@ -194,7 +190,6 @@ def _keep(made: Provision, place: str | None) -> KeepList:
 
 def _show(console: Console, seen: Seen, made: Provision, asked: Options) -> None:
     """What would be ended, and whether it may be."""
-    from clusterlab.course import command
     from clusterlab.course.leftovers import show_orphans, show_pending
     from clusterlab.course.orphans import of_scan
 
@@ -203,7 +198,7 @@ def _show(console: Console, seen: Seen, made: Provision, asked: Options) -> None
     for look in seen.scan.failed:
         console.print(f"not looked at: {look}", style="red", highlight=False, markup=False, soft_wrap=True)
     num_known, num_beside = len(seen.state.known), len(seen.beside)
-    command._agree(asked.yes, f"end the class: {num_known} ids in the state, {num_beside} beside it")
+    agree(asked.yes, f"end the class: {num_known} ids in the state, {num_beside} beside it")
 
 
 def _told(found: ClassProof, path: Path, *, json: bool) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from clusterlab.course.fleet.crew import AT_ONCE
+from clusterlab.course.reached import File
 from clusterlab.errors import ClusterlabError, InputError, Problem
 from clusterlab.terminal import Json, print_json, terminal
 
@@ -27,7 +28,7 @@ LOCK = "warm.lock"
 
 
 def warm(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The class's file, such as clusters/llm-2026.yaml.")],
+    file: File,
     now: Annotated[bool, typer.Option("--now", help="Bring its clusters up, whatever the hour.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Look again every minute, until Ctrl-C.")] = False,
     lab: Annotated[
@@ -86,9 +87,9 @@ def warm_once(
     from clusterlab.course.fleet.crew import Crew
     from clusterlab.course.fleet.screen import Screen
     from clusterlab.course.fleet.skypilot import SkyPilot
-    from clusterlab.course.fleet.want import class_folder
     from clusterlab.course.fleet.warm import warm as bring
-    from clusterlab.rehearsal.lock import locked
+    from clusterlab.course.place import class_folder
+    from clusterlab.lock import locked
 
     with (
         locked(class_folder(cluster.course, root) / LOCK, wait=False) as free,

@@ -16,13 +16,12 @@ from clusterlab.assignment import Assignment
 from clusterlab.cluster import Cluster, Mode
 from clusterlab.config import Scale
 from clusterlab.course.fleet.launcher import Want
+from clusterlab.course.place import class_folder
 from clusterlab.document import Document
 from clusterlab.errors import InputError, Problem, StorageError
 from clusterlab.lab import Lab
 
 SHARED_TASK = Path("sky.yaml")
-CLASSES = Path("classes")
-"""Where a class's own files are, none of them in git."""
 TOKEN = "ray.token"  # noqa: S105 (the file's name)
 TOKEN_VARIABLE = "RAY_AUTH_TOKEN"  # noqa: S105 (its name)
 WAIT_MINUTES = 60
@@ -86,21 +85,6 @@ def token_of(course: str, root: Path) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise StorageError(f"{path}: cannot be kept: {error.strerror}") from error
-
-
-def class_folder(course: str, root: Path) -> Path:
-    """Where a class's own files are, made where it is missing, and its owner's alone.
-
-    Raises:
-        StorageError: it cannot be made.
-    """
-    folder = root / CLASSES / course
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{folder}: cannot be made: {error.strerror}") from error
-    return folder
 
 
 def _assignment(cluster: Cluster, day: date, lab: str | None) -> Assignment:

@@ -15,7 +15,8 @@ from clusterlab.course.fleet.errand import Errand, Phase
 from clusterlab.course.fleet.fleet import bring_up, take_in
 from clusterlab.course.fleet.launcher import Want
 from clusterlab.course.fleet.session import Session, next_session, session_at, today
-from clusterlab.course.fleet.want import class_folder, wants
+from clusterlab.course.fleet.want import wants
+from clusterlab.course.place import class_folder
 from clusterlab.run import write_atomically
 
 REMEMBERED = "warmed.json"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clusterlab.course.grade.take import Take
+from clusterlab.course.reached import File
 from clusterlab.errors import InputError, Problem
 from clusterlab.terminal import Json, print_json, terminal
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def grade(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The class's file, such as clusters/llm-2026.yaml.")],
+    file: File,
     runs: Annotated[
         list[Path] | None,
         typer.Option(

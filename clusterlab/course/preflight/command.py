@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clusterlab.course.reached import File
 from clusterlab.errors import ClusterlabError
 from clusterlab.terminal import Json, print_json, terminal
 
@@ -23,7 +24,7 @@ Probe = Annotated[bool, typer.Option("--probe", help="Have EC2 try a dry run of 
 
 
 def preflight(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The class's file, such as clusters/llm-2026.yaml.")],
+    file: File,
     offline: Offline = False,
     strict: Strict = False,
     probe: Probe = False,

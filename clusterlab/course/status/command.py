@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clusterlab.course.reached import File
 from clusterlab.errors import ClusterlabError
 from clusterlab.terminal import Json, print_json, terminal
 
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
     from clusterlab.course.status.view import View
     from clusterlab.course.status.words import Words
 
-MEMORY = "classes/{course}/gpu-looks.json"
-"""Of the repository; beside what else a class makes on this disk."""
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The class's file, such as clusters/llm-2026.yaml.")]
+MEMORY = "gpu-looks.json"
+"""In the class's folder."""
 Watch = Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")]
 Every = Annotated[int, typer.Option(help="Seconds between two looks of --watch.", min=5)]
 Html = Annotated[
@@ -77,7 +77,8 @@ def status(
 
 
 def _words(language: str) -> Words:
-    from clusterlab.course.status.words import Language, Words
+    from clusterlab.course.language import Language
+    from clusterlab.course.status.words import Words
     from clusterlab.errors import InputError, Problem
 
     if language not in set(Language):
@@ -91,13 +92,14 @@ def _view(file: Path, ray: list[str] | None, centre: Path | None) -> View:
 
     from clusterlab.catalog import Catalog
     from clusterlab.cluster import Cluster
+    from clusterlab.course.place import Place
     from clusterlab.course.status.sources import Sources, check_addresses
     from clusterlab.course.status.view import View
 
     catalog = Catalog.load()
     cluster = Cluster.load(file, catalog=catalog)
     sources = Sources(cluster=cluster, catalog=catalog, rays=check_addresses(ray), centre=centre)
-    memory = Path(MEMORY.format(course=cluster.course))
+    memory = Place.of(Path(), cluster.course).folder / MEMORY
     return View(sources=sources, memory=memory, clock=lambda: datetime.now(UTC))
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from clusterlab.calendar import DAYS
 from clusterlab.cost.total import Total
+from clusterlab.course.language import Language
 from clusterlab.course.status.gpu import Gpu, State
 from clusterlab.course.status.job import QUEUE
 from clusterlab.course.status.meeting import Calendar, Meeting
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     from clusterlab.course.status.snapshot import Snapshot
 
 KINDS = {"instance": ("machine", "machines"), "volume": ("disk", "disks"), "address": ("address", "addresses")}
-
-
-class Language(StrEnum):
-    """Of what is shown."""
-
-    EN = "en"
-    ES = "es"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 from clusterlab.cluster import Cluster
 from clusterlab.course import skypilot_file
 from clusterlab.course.config import skypilot_config
+from clusterlab.course.language import Language
+from clusterlab.course.place import Place, make_folder, read
 from clusterlab.course.students import keys
 from clusterlab.course.students.caps import listed, set_caps
 from clusterlab.course.students.clusters import Bring, bring_clusters, write_ray_token
 from clusterlab.course.students.everybody import for_everybody
 from clusterlab.course.students.facts import facts_of
 from clusterlab.course.students.identity import CLUSTER_ACCESS, write_identity
-from clusterlab.course.students.place import Place, make_folder, read
 from clusterlab.course.students.reach import ENDPOINT, Server
-from clusterlab.course.students.record import Language
 from clusterlab.course.students.steps import Step, Steps
 from clusterlab.course.students.tokens import CERTIFICATE, Giver
 from clusterlab.course.students.welcome import write_welcome

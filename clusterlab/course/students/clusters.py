@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clusterlab.cluster import Cluster, Mode
+from clusterlab.course.place import OWN, write
 from clusterlab.course.students.caps import listed
-from clusterlab.course.students.place import OWN, write
 from clusterlab.course.students.steps import Step
 from clusterlab.errors import ClusterlabError
 

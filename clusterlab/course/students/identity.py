@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from clusterlab.course.students.place import OWN, write
+from clusterlab.course.place import OWN, write
 from clusterlab.errors import InputError, Problem
 
 PROFILE, KUBECONFIG = "aws.ini", "kubeconfig"

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from clusterlab.course.students.place import OWN, SHOWN, make_folder, read, write
+from clusterlab.course.place import OWN, SHOWN, make_folder, read, write
 from clusterlab.errors import ClusterlabError, InputError, MissingError, Problem, StorageError
 
 PRIVATE_KEY, PUBLIC_KEY = "id_ed25519", "id_ed25519.pub"

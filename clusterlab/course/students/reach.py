@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from clusterlab.course.students.place import SHOWN, write
+from clusterlab.course.place import SHOWN, write
 from clusterlab.course.students.token_service import TokenService
 from clusterlab.course.students.tokens import CERTIFICATE
 from clusterlab.errors import ClusterlabError, UnreachableError

@@ -7,20 +7,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
-from clusterlab.course.students.place import OWN, read, write
+from clusterlab.course.language import Language
+from clusterlab.course.place import OWN, read, write
 from clusterlab.errors import InputError, Problem
 
 FILE = "up.json"
-
-
-class Language(StrEnum):
-    """Of what students read."""
-
-    EN = "en"
-    ES = "es"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

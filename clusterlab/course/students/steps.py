@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clusterlab.course.students.place import Place
+from clusterlab.course.place import Place
 from clusterlab.course.students.record import Record
 
 if TYPE_CHECKING:

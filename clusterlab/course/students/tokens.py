@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clusterlab.course.students.place import OWN, SHOWN, read, remove, write
+from clusterlab.course.place import OWN, SHOWN, read, remove, write
 from clusterlab.course.students.token_service import Held, TokenService
 
 TOKEN, ASKED = "token", ".token.asked"

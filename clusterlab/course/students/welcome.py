@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clusterlab.course.language import Language
+from clusterlab.course.place import SHOWN, write
 from clusterlab.course.students import english, spanish
 from clusterlab.course.students.facts import Facts
-from clusterlab.course.students.place import SHOWN, write
-from clusterlab.course.students.record import Language
 
 FILE = "welcome.md"
 SHEETS = {Language.EN: english.sheet, Language.ES: spanish.sheet}

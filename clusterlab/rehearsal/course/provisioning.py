@@ -65,10 +65,8 @@ def take_over(course: Course, step: Step) -> None:
 def set_caps(course: Course, step: Step) -> None:
     """Put the class's budgets into its ledger."""
     budget = course.cluster.budget
-    caps = [(Scope.STUDENT, each, budget.student_usd) for each in course.students]
-    for scope, name, usd in [(Scope.COURSE, course.name, budget.course_usd), *caps]:
-        if usd is not None:
-            course.ledger.set_cap(scope, name, usd)
+    for (scope, name), usd in budget.caps(course.name, course.cluster.teams, course.students).items():
+        course.ledger.set_cap(Scope(scope), name, usd)
     step.notes.append(f"{budget.course_usd} USD for the class, {budget.student_usd} for each of {len(course.students)}")
 
 

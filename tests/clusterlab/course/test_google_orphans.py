@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,18 +15,9 @@ from clusterlab.course.provision import Provision, google_of, of_the_stack
 from clusterlab.errors import ClusterlabError
 from clusterlab.terminal import terminal
 from tests.clusterlab.conftest import CLASS
-from tests.clusterlab.google.emulation import PROJECT, TOKEN, Project, failure, serving
+from tests.clusterlab.google.emulation import PROJECT, Project, failure
 
 GCP = f"gcp: {{project: {PROJECT}, billing_account: 000000-000000-000000, students: llm@example.org}}\n"
-
-
-@pytest.fixture
-def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    project = Project()
-    with serving(project) as endpoint:
-        monkeypatch.setenv("GOOGLE_COMPUTE_CUSTOM_ENDPOINT", endpoint)
-        monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", TOKEN)
-        yield project
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from clusterlab.errors import InputError
+from clusterlab.lock import locked
 from clusterlab.rehearsal.faults import Fault
-from clusterlab.rehearsal.lock import locked
 from clusterlab.rehearsal.stage import Request, _stage
 
 

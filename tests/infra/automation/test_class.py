@@ -17,22 +17,22 @@ import yaml
 from typer.testing import CliRunner
 
 from clusterlab.cli import app
-from clusterlab.course import command
+from clusterlab.course import reached
 from clusterlab.course.ending import command as ending
 from clusterlab.errors import EXIT_INTERRUPTED
 from clusterlab.reaper.cloud import Cloud
 from tests.infra.automation.conftest import COURSE, HERE, ROOT, TAGS, THERE, Engine, machine, network
 
 SCRIPT = (
-    "from clusterlab.course import command; from clusterlab.cli import app; "
-    "from tests.infra.automation.conftest import two_regions; command._cloud = two_regions; app()"
+    "from clusterlab.course import reached; from clusterlab.cli import app; "
+    "from tests.infra.automation.conftest import two_regions; reached.aws = two_regions; app()"
 )
 GPUS = [machine(f"gpu-{number}") for number in range(7)]
 
 
 @pytest.fixture(autouse=True)
 def _reach(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "_cloud", lambda: cloud)
+    monkeypatch.setattr(reached, "aws", lambda: cloud)
     monkeypatch.setattr(ending, "sleep", lambda _: None)
     monkeypatch.delenv("CLUSTERLAB_LEDGER", raising=False)
     # Nobody listens there: no SkyPilot of this machine is asked.

@@ -25,9 +25,9 @@ from tests.infra.automation.test_class import _reach, alive, down, launch
 __all__ = ["_reach"]
 URN = "urn:pulumi:llm-2026::clusterlab::"
 SCRIPT = (
-    "import time; from clusterlab.course import command; from clusterlab.course.ending import command as ending; "
+    "import time; from clusterlab.course import reached; from clusterlab.course.ending import command as ending; "
     "from clusterlab.cli import app; from tests.infra.automation.conftest import two_regions; "
-    "command._cloud = two_regions; ending.sleep = lambda seconds: time.sleep(min(seconds, 0.2)); app()"
+    "reached.aws = two_regions; ending.sleep = lambda seconds: time.sleep(min(seconds, 0.2)); app()"
 )
 
 

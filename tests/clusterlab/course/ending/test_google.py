@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
-
-import pytest
 
 from clusterlab.course.ending.down import Down
 from clusterlab.course.ending.proof import ClassProof
 from clusterlab.google.compute import Compute
 from tests.clusterlab.course.ending.conftest import Course
-from tests.clusterlab.google.emulation import PROJECT, TOKEN, Project, failure, serving
-
-
-@pytest.fixture
-def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    project = Project()
-    with serving(project) as endpoint:
-        monkeypatch.setenv("GOOGLE_COMPUTE_CUSTOM_ENDPOINT", endpoint)
-        monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", TOKEN)
-        yield project
+from tests.clusterlab.google.emulation import PROJECT, Project, failure
 
 
 def in_both(course: Course, **changes: Any) -> Down:

@@ -21,9 +21,9 @@ from clusterlab.course.fleet.command import LOCK
 from clusterlab.course.fleet.crew import Crew
 from clusterlab.course.fleet.launcher import Condition, Fault
 from clusterlab.course.fleet.screen import Screen
-from clusterlab.course.fleet.want import class_folder
 from clusterlab.course.fleet.warm import Warmed, warm
-from clusterlab.rehearsal.lock import locked
+from clusterlab.course.place import class_folder
+from clusterlab.lock import locked
 from tests.clusterlab.conftest import spoil
 from tests.clusterlab.course.fleet.server import Server
 

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from clusterlab.course.language import Language
 from clusterlab.course.status.page import MOST_ROWS, page
 from clusterlab.course.status.snapshot import Snapshot
-from clusterlab.course.status.words import Language, Words
+from clusterlab.course.status.words import Words
 from tests.clusterlab.course.status.snapshots import full, gpu, machine, purse, snapshot
 from tests.clusterlab.report.test_page import EVIL, FETCHING, Document
 

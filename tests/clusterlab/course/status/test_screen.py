@@ -5,9 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
+from clusterlab.course.language import Language
 from clusterlab.course.status.screen import MOST_ROWS, render, rows_that_fit
 from clusterlab.course.status.snapshot import Snapshot
-from clusterlab.course.status.words import Language, Words
+from clusterlab.course.status.words import Words
 from tests.clusterlab.course.status.snapshots import full, machine, purse, sky, snapshot
 
 ENGLISH, SPANISH = (Words(language=each) for each in Language)

@@ -10,12 +10,13 @@ import pytest
 
 from clusterlab.calendar import DAYS
 from clusterlab.course import status
+from clusterlab.course.language import Language
 from clusterlab.course.status.gpu import State
 from clusterlab.course.status.job import State as JobState
 from clusterlab.course.status.need import Kind
 from clusterlab.course.status.part import Name
 from clusterlab.course.status.spanish import SPANISH
-from clusterlab.course.status.words import KINDS, Language, Words, duration
+from clusterlab.course.status.words import KINDS, Words, duration
 from clusterlab.ledger.budget import Scope
 from tests.clusterlab.course.status.snapshots import gpu
 

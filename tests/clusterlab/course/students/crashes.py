@@ -26,8 +26,9 @@ from typing import Any
 import clusterlab.course.students.english
 import clusterlab.ledger.ledger
 import clusterlab.reaper.cloud  # noqa: F401
+from clusterlab.course.language import Language
 from clusterlab.course.students.keys import public_blob
-from clusterlab.course.students.record import FILE, Language
+from clusterlab.course.students.record import FILE
 from tests.clusterlab.course.students.house import STUDENTS, House, Papers, prices, shared, tree
 
 DEEDS = ("replace", "rename", "unlink", "mkdir", "rmdir", "chmod", "fsync")

@@ -16,9 +16,9 @@ from rich.console import Console
 from clusterlab.catalog import Catalog
 from clusterlab.cluster import Cluster
 from clusterlab.course.fleet.warm import Warmed
+from clusterlab.course.language import Language
 from clusterlab.course.provision import Update
 from clusterlab.course.students.bring_up import BringUp
-from clusterlab.course.students.record import Language
 from tests.clusterlab.course.students.fake_skypilot import PASSWORD
 from tests.repository import ROOT
 

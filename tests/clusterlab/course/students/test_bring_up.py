@@ -17,7 +17,7 @@ import yaml
 
 from clusterlab.course.fleet.errand import Deed, Errand, Phase
 from clusterlab.course.fleet.warm import Warmed, warm
-from clusterlab.course.students.record import Language
+from clusterlab.course.language import Language
 from clusterlab.errors import ClusterlabError, InputError, MissingError, StorageError
 from clusterlab.ledger.ledger import Ledger
 from tests.clusterlab.course.fleet.server import Server

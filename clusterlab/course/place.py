@@ -59,6 +59,17 @@ class Place:
             yield
 
 
+def class_folder(course: str, root: Path) -> Path:
+    """The folder of a class in the repository at `root`, made where it is missing.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    folder = Place.of(root, course).folder
+    make_folder(folder)
+    return folder
+
+
 def make_folder(path: Path) -> bool:
     """Make a folder that is its owner's alone; whether it was not there.
 
