@@ -101,7 +101,7 @@ demo: env ## run labs/qlora.yaml on this machine and check its result
 	@$(TRAIN)/bin/clusterlab run labs/qlora.yaml
 
 .PHONY: test
-test: lint docs-fresh test-jobs test-control test-infra ## every check and every test that needs no root
+test: lint docs-fresh test-jobs test-control test-infra ## every check, and every test that needs no root and is over in a minute
 
 .PHONY: lint
 lint: $(SKY)/installed
@@ -121,7 +121,7 @@ test-infra: $(SKY)/installed .venv/iam/installed
 
 .PHONY: test-jobs
 test-jobs: $(BENCH)/installed $(TRAIN)/installed
-	$(BENCH)/bin/python -m pytest tests/jobs $(PYTEST)
+	$(BENCH)/bin/python -m pytest tests/jobs -m "not slow" $(PYTEST)
 
 .PHONY: test-browser
 test-browser: $(SKY)/installed ## the page of costs in a real Chromium (Debian's package `chromium`)
@@ -131,8 +131,9 @@ test-browser: $(SKY)/installed ## the page of costs in a real Chromium (Debian's
 test-e2e: $(SKY)/installed $(TRAIN)/installed ## launch for real on an emulated cloud and a local Slurm; needs root (docs/rehearsal.md)
 	$(SKY)/bin/python -m pytest tests/e2e -m "not slow" $(PYTEST)
 
-.PHONY: test-e2e-slow
-test-e2e-slow: $(SKY)/installed $(TRAIN)/installed ## a class as a whole, and a killed controller: minutes each, and not in CI
+.PHONY: test-slow
+test-slow: $(SKY)/installed $(BENCH)/installed $(TRAIN)/installed ## tests of a minute and more, beside `make test`; some need root
+	$(BENCH)/bin/python -m pytest tests/jobs -m slow $(PYTEST)
 	$(SKY)/bin/python -m pytest tests/e2e -m slow $(PYTEST)
 
 .PHONY: test-quant

@@ -62,9 +62,10 @@ def test_a_lab_is_sent_to_the_class_s_shared_cluster(rehearse: Rehearse, reposit
             ("capacity", "throttle"),
             ("RunInstances 1: InsufficientInstanceCapacity", "RequestLimitExceeded"),
         ),
-        (
+        pytest.param(
             ("api-500", "lost-answer"),
             ("RunInstances 1: InternalError", "RunInstances 2: InternalError after it was done"),
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -78,9 +79,8 @@ def test_a_launch_recovers_from_faults_of_the_cloud(
     assert all(each in told for each in injected), told
 
 
-@pytest.mark.parametrize(
-    ("fault", "launched"), [("preempt", 2), pytest.param("kill-controller", 1, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("fault", "launched"), [("preempt", 2), ("kill-controller", 1)])
 def test_a_managed_job_goes_on_from_its_checkpoint(
     rehearse: Rehearse, repository: Path, fault: str, launched: int
 ) -> None:
@@ -116,6 +116,7 @@ def test_nothing_is_left_of_a_rehearsal_that_is_interrupted_half_way(
     _clear_stages()
 
 
+@pytest.mark.slow
 def test_a_cloud_that_dies_in_the_middle_is_one_clear_error(rehearse: Rehearse) -> None:
     code, record, said = rehearse("labs/echo.yaml", "--fault", "outage")
     assert code == 1, said
@@ -123,6 +124,7 @@ def test_a_cloud_that_dies_in_the_middle_is_one_clear_error(rehearse: Rehearse) 
     assert "`sky launch" in record["steps"][-1]["notes"][0]
 
 
+@pytest.mark.slow
 def test_an_accelerator_that_the_catalog_does_not_know_is_one_clear_error(rehearse: Rehearse, repository: Path) -> None:
     lab = repository / "labs" / "echo.yaml"
     lab.write_text(lab.read_text().replace("{L4: 1, A10G: 1}", "{V100: 1}"))

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.clusterlab.conftest import spoil
 
 Rehearse = Callable[..., tuple[int, dict[str, Any], str]]
@@ -41,6 +43,7 @@ def test_a_lab_that_the_centre_has_no_accelerator_for_is_one_clear_error(rehears
     assert "clusters/slurm.yaml: usd_per_hour.accelerators: none of L4, A100 suits echo" in said
 
 
+@pytest.mark.slow
 def test_a_lab_too_big_for_the_nodes_is_one_clear_error(rehearse: Rehearse, repository: Path) -> None:
     spoil(repository / "labs" / "echo.yaml", "{L4: 1, A10G: 1}", "{L4: 9}")
     code, record, said = rehearse("labs/echo.yaml", "--on", "slurm")

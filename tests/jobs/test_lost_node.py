@@ -30,6 +30,7 @@ def environment() -> Iterator[dict[str, str]]:
         yield environment
 
 
+@pytest.mark.slow
 def test_a_training_on_a_shared_ray_goes_on_without_the_node_that_it_lost(
     tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,7 @@ def test_a_killed_node_stops_the_job(repository: Path, environment: dict[str, st
     wait_until(lambda: marked(environment[MARK]) == [])
 
 
+@pytest.mark.slow
 def test_a_node_whose_ray_dies_says_so_at_both_ranks(repository: Path, environment: dict[str, str]) -> None:
     rank_0, rank_1 = _start_slow(repository, environment)
     [raylet] = [pid for pid in marked(environment[MARK]) if _is_raylet(pid, "127.0.0.3")]
@@ -122,6 +123,7 @@ def _is_raylet(pid: int, address: str) -> bool:
     return words[0].endswith("/raylet") and f"--node_ip_address={address}" in words
 
 
+@pytest.mark.slow
 def test_an_interrupt_of_rank_0_ends_both_and_says_so(repository: Path, environment: dict[str, str]) -> None:
     rank_0, rank_1 = _start_slow(repository, environment)
     rank_0.send_signal(signal.SIGTERM)
@@ -131,6 +133,7 @@ def test_an_interrupt_of_rank_0_ends_both_and_says_so(repository: Path, environm
     assert marked(environment[MARK]) == []
 
 
+@pytest.mark.slow
 def test_a_node_that_never_joins_is_named(repository: Path, environment: dict[str, str]) -> None:
     code, _, errors = _end(_start(repository, environment | {"CLUSTERLAB_RAY_TIMEOUT": "2"}, rank=0))
     assert (code, errors) == (4, "Ray of 2 nodes: rank 1 (127.0.0.3) did not join within 2 s\n")

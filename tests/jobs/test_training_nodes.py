@@ -64,6 +64,7 @@ def _when_done(runs: Path, step: int, processes: list[subprocess.Popen[str]]) ->
     return next(runs.rglob(METRICS)).parent
 
 
+@pytest.mark.slow
 def test_a_training_on_two_nodes_outlives_a_notice_and_a_lost_node(tmp_path: Path, environment: dict[str, str]) -> None:
     root, runs = copy_repository(tmp_path / "repository"), Path(environment["CLUSTERLAB_RUNS"])
     with two_nodes() as nodes:
@@ -90,6 +91,7 @@ def test_a_training_on_two_nodes_outlives_a_notice_and_a_lost_node(tmp_path: Pat
     assert losses == pytest.approx(losses_of_one_process(parse(Config, VALUES)), abs=TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "values"),
     [

@@ -57,6 +57,7 @@ def _tear_and_kill(folder: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_ray_here")
 def test_a_killed_worker_and_a_torn_checkpoint_change_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path))

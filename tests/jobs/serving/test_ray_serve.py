@@ -151,6 +151,7 @@ def _num_running(endpoint: Endpoint) -> int:
     return sum(replica["state"] == "RUNNING" for replica in ask(endpoint, "/replicas")[1]["small"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("mark_of_module")
 def test_replicas_come_while_requests_wait_and_go_after(folder: Path, tmp_path: Path) -> None:
     engine = RayServe(max_replicas=2, share=0.2)
