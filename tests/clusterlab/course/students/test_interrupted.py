@@ -62,9 +62,10 @@ def test_ctrl_c_among_the_students_is_one_line_and_130(tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     ) as process:
-        with fifo.open() as begun:
-            assert begun.readline() == "begun\n"
-        os.killpg(process.pid, signal.SIGINT)
+        # Open for both, so that no program waits for a reader; and all have begun, so that none begins after the signal.
+        with os.fdopen(os.open(fifo, os.O_RDWR)) as begun:
+            assert [begun.readline() for _ in house.students] == ["begun\n"] * len(house.students)
+            os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate()
     assert (process.returncode, err) == (EXIT_INTERRUPTED, "interrupted\n"), out
     told = house.bring_up()
