@@ -134,7 +134,7 @@ test-e2e: $(SKY)/installed $(TRAIN)/installed ## launch for real on an emulated 
 .PHONY: test-slow
 test-slow: $(SKY)/installed $(BENCH)/installed $(TRAIN)/installed ## tests of a minute and more, beside `make test`; some need root
 	$(BENCH)/bin/python -m pytest tests/jobs -m slow $(PYTEST)
-	$(SKY)/bin/python -m pytest tests/e2e -m slow $(PYTEST)
+	$(SKY)/bin/python -m pytest tests/e2e -m slow -o faulthandler_timeout=3600 $(PYTEST)
 
 .PHONY: test-quant
 test-quant: $(BENCH)/installed env-quant env-compressor ## what the sweep saves, read by transformers in .venv/quant and .venv/compressor
