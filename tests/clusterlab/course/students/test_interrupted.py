@@ -62,7 +62,7 @@ def test_ctrl_c_among_the_students_is_one_line_and_130(tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     ) as process:
-        # Open for both, so that no program waits for a reader; and all have begun, so that none begins after the signal.
+        # Open for both, so that no program waits for a reader; once all have begun, none begins after the signal.
         with os.fdopen(os.open(fifo, os.O_RDWR)) as begun:
             assert [begun.readline() for _ in house.students] == ["begun\n"] * len(house.students)
             os.killpg(process.pid, signal.SIGINT)
