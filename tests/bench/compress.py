@@ -71,6 +71,8 @@ def _swept(config: Any, num_cpus: int) -> tuple[float, float, list[Any]]:
     from jobs.compress.sweep import Share, sweep
     from jobs.quantize import _setting
 
+    # As the job does before it sweeps, or a worker would read the text and hold what that takes.
+    _setting(config).prepared()
     ray.init(
         address="local",
         num_cpus=num_cpus,

@@ -154,6 +154,16 @@ def test_a_thousand_idle_connections_keep_nobody_out_and_leave_nothing(endpoint:
     assert found[-1] < found[0] + ROOM_MIB
 
 
+def test_matrices_that_two_workers_share_give_the_answer_of_one(
+    base: Path, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    log, settings = tmp_path / "vllm.log", tiny(base, max_model_len=MAX_MODEL_LEN, tensor_parallel=2)
+    with serving(Vllm(), settings, log=log, limit_seconds=900) as split:
+        assert ask(split, completion(split, PROMPT, 8)).choice()["text"] == text
+    assert "world_size=2 rank=1" in log.read_text()
+
+
 def test_nothing_that_is_written_has_the_key(endpoint: Endpoint, folder: Path) -> None:
     Begun.of(endpoint, completion(endpoint, PROMPT, 8)).hang_up()
     assert (folder / "vllm.log").stat().st_size > 0
