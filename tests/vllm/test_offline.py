@@ -45,7 +45,8 @@ def test_both_engines_write_the_same_model_s_tokens(
 ) -> None:
     monkeypatch.setenv(FOLDER, str(tmp_path))
     values: dict[str, Any] = {"num_prompts": 6, "num_words": 8, "lengths": (2, 16), "uniform": 4, "num_slots": 4}
-    values |= {"num_rounds": 1, "threads": 1, "compiled": False, "limit_seconds": 1800, "seed": 0}
+    # Of this seed the lengths are 2, 16, 16, 2, 2, 16, which static batches waste most of.
+    values |= {"num_rounds": 1, "threads": 1, "compiled": False, "limit_seconds": 1800, "seed": 2}
     metrics = compare_offline(Offline(pair=pair, **values))["metrics"]
     assert metrics["agreement"] > 0.9
     for name in ("mixed", "uniform"):
