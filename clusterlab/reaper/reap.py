@@ -12,9 +12,9 @@ from clusterlab.lease import granted_lease
 from clusterlab.reaper import sightings
 from clusterlab.reaper.cloud import Cloud
 from clusterlab.reaper.keeplist import KeepList
-from clusterlab.reaper.listing import Question
 from clusterlab.reaper.place import Place
 from clusterlab.reaper.proof import Entry, Proof
+from clusterlab.reaper.question import Question
 from clusterlab.reaper.resource import Kind
 from clusterlab.reaper.scan import Scan
 from clusterlab.reaper.step import Rules, Sighting, Step
