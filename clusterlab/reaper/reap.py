@@ -118,6 +118,8 @@ def reap(
     if not order.yes:
         return report.write(proof, verdicts, {}, found, clock())
     sightings.write(state, account, order.courses, _known(before, verdicts, found))
+    if not any(each.step in (Step.STOP, Step.DOWN) for each in verdicts):
+        return report.write(proof, verdicts, {}, found, clock())
     report.write(proof, verdicts, {}, found, None)
     judged, errors, found = _act(sweep, verdicts, found, before, began)
     sightings.write(state, account, order.courses, _known(before, judged, found))
