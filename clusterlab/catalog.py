@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -130,11 +131,21 @@ class Row:
         return self.name if self.cloud == LOCAL else f"{self.cloud} {self.name}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Catalog:
     """All rows."""
 
     rows: tuple[Row, ...]
+
+    @cached_property
+    def _placed(self) -> dict[tuple[Kind, str, str, str], Row]:
+        """By kind, cloud, region and name: a meter asks for each machine that it sees."""
+        return {(row.kind, row.cloud, row.region, row.name): row for row in reversed(self.rows)}
+
+    @cached_property
+    def _beside(self) -> dict[tuple[Kind, str, str], Row]:
+        """By kind, cloud and region the first."""
+        return {(row.kind, row.cloud, row.region): row for row in reversed(self.rows)}
 
     @classmethod
     def load(cls, path: Path = PATH) -> Catalog:
@@ -187,8 +198,7 @@ class Catalog:
 
     def row(self, kind: Kind, cloud: str, region: str, name: str) -> Row | None:
         """The price of one thing at one place; None where the catalog has none."""
-        place = (kind, cloud, region, name)
-        return next((row for row in self.rows if (row.kind, row.cloud, row.region, row.name) == place), None)
+        return self._placed.get((kind, cloud, region, name))
 
     def local(self) -> Row:
         """This machine."""
@@ -196,8 +206,7 @@ class Catalog:
 
     def beside(self, kind: Kind, machine: Row) -> Row | None:
         """The disk or the egress of a machine's cloud and region; None where the catalog has none."""
-        place = (machine.cloud, machine.region)
-        return next((row for row in self._of(kind) if (row.cloud, row.region) == place), None)
+        return self._beside.get((kind, machine.cloud, machine.region))
 
     def _of(self, kind: Kind) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.kind is kind)

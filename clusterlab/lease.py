@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from clusterlab.errors import InputError, Problem
 from clusterlab.tags import LEASE_FORMAT
@@ -47,8 +48,12 @@ class Lease:
         return cls(until=until, why=f"{LEASE_TAG}={text}")
 
 
+@lru_cache(maxsize=10_000)
 def parse_lease(text: str) -> datetime | None:
-    """The instant that a tag says, in UTC; None where it says none."""
+    """The instant that a tag says, in UTC; None where it says none.
+
+    Remembered, since a sweep reads the same tags again and again.
+    """
     try:
         return datetime.strptime(text, LEASE_FORMAT).replace(tzinfo=UTC)
     except ValueError:

@@ -17,7 +17,8 @@ from clusterlab.course.rates import Machines, machine_usd
 from clusterlab.errors import ClusterlabError
 from clusterlab.lease import OWNED
 from clusterlab.reaper.cloud import Cloud
-from clusterlab.reaper.listing import EVERYWHERE, Question
+from clusterlab.reaper.listing import EVERYWHERE
+from clusterlab.reaper.question import Question
 from clusterlab.reaper.resource import Kind, Resource
 from clusterlab.reaper.scan import Scan, scan
 

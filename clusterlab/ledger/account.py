@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from clusterlab.cost.interval import Interval
 from clusterlab.cost.money import to_micro
 from clusterlab.cost.total import Total
 from clusterlab.ledger.entry import Entry, Kind, instant, to_micro_usd
 
+NUM_READ = 10_000
+"""Intervals that are remembered as they were read: an open run's rows are read again and again, and never change."""
 STATES = (Kind.RESERVE, Kind.COMMIT, Kind.SETTLE, Kind.RELEASE, Kind.EXPIRE)
 
 
@@ -69,7 +72,13 @@ def interval_key(interval: Interval) -> str:
 def intervals(entries: Iterable[Entry]) -> list[Interval]:
     """Each interval as the last row of it says."""
     details = {entry.interval: entry.detail for entry in entries if entry.kind is Kind.INTERVAL}
-    return [Interval.from_json(json.loads(detail)) for detail in details.values()]
+    return [interval_of(detail) for detail in details.values()]
+
+
+@lru_cache(maxsize=NUM_READ)
+def interval_of(detail: str) -> Interval:
+    """The interval that a row's detail says."""
+    return Interval.from_json(json.loads(detail))
 
 
 def used(of: Iterable[Interval], now: datetime) -> Total:

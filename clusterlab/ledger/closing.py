@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, case, func, select
 
 from clusterlab.ledger.account import Account
 from clusterlab.ledger.entry import Entry, Kind, Owner
-from clusterlab.ledger.journal import Journal, entry
+from clusterlab.ledger.journal import Journal, entry, grouped
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.ledger.schema import ENTRIES
 from clusterlab.ledger.standing import OPENING
@@ -87,9 +87,8 @@ def conclude(ledger: Ledger, course: str) -> list[Conclusion]:
         runs = open_runs(connection, course)
     found: list[Conclusion] = []
     for start in range(0, len(runs), BATCH):
-        with ledger.journal() as journal, journal.together():
-            concluded = [_conclude(journal, run) for run in runs[start : start + BATCH]]
-        found += [each for each in concluded if each is not None]
+        with ledger.journal() as journal:
+            found += _conclude_all(journal, runs[start : start + BATCH])
     with ledger.journal() as journal:
         _correct_nobodys(journal, course)
     return found
@@ -113,9 +112,16 @@ def last_steps(ledger: Ledger, course: str) -> dict[str, int]:
         return {str(kind): int(count) for kind, count in connection.execute(kinds.group_by(ENTRIES.c.kind)).all()}
 
 
-def _conclude(journal: Journal, run: str) -> Conclusion | None:
+def _conclude_all(journal: Journal, runs: Sequence[str]) -> list[Conclusion]:
+    """Their rows read and added together."""
+    rows = grouped(journal.rows_of(runs), "run")
+    with journal.together():
+        concluded = [_conclude(journal, run, Account(entries=tuple(rows[run]))) for run in runs]
+    return [each for each in concluded if each is not None]
+
+
+def _conclude(journal: Journal, run: str, account: Account) -> Conclusion | None:
     """None where somebody else concluded it meanwhile."""
-    account = journal.account(run)
     owner, held = account.entries[0].owner, account.held_micro_usd
     if not account.intervals:
         return _unused(journal, run, account)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select, union_all
+from sqlalchemy import Connection, Row, Select, bindparam, exists, insert, or_, select, union_all
 
 from clusterlab.errors import InputError, Problem
-from clusterlab.ledger.account import Account
+from clusterlab.ledger.account import STATES, Account
 from clusterlab.ledger.budget import Budget, Scope, changes
 from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, instant, to_micro_usd
 from clusterlab.ledger.schema import BALANCES, ENTRIES
@@ -30,11 +30,24 @@ def _last_balance(scope: Scope) -> Select[Any]:
 _LAST = select(ENTRIES).order_by(ENTRIES.c.seq.desc()).limit(1)
 _OF_RUN = select(ENTRIES).where(ENTRIES.c.run == bindparam("run")).order_by(ENTRIES.c.seq)
 _OF_INTERVAL = select(ENTRIES).where(ENTRIES.c.interval == bindparam("interval")).order_by(ENTRIES.c.seq)
+_OF_MANY = (
+    select(ENTRIES)
+    .where(
+        or_(
+            ENTRIES.c.run.in_(bindparam("runs", expanding=True)),
+            ENTRIES.c.interval.in_(bindparam("intervals", expanding=True)),
+        )
+    )
+    .order_by(ENTRIES.c.seq)
+)
+_LATER = ENTRIES.alias("later")
 _DUE = (
     select(ENTRIES)
     .where(ENTRIES.c.expires > bindparam("after"), ENTRIES.c.expires <= bindparam("now"))
+    .where(~exists().where(_LATER.c.run == ENTRIES.c.run, _LATER.c.seq > ENTRIES.c.seq, _LATER.c.kind.in_(STATES)))
     .order_by(ENTRIES.c.expires, ENTRIES.c.seq)
 )
+_ADD_ENTRIES = insert(ENTRIES)
 # Asked to return something, SQLAlchemy adds the rows by one statement, in place of one for each.
 _ADD_BALANCES = insert(BALANCES).returning(BALANCES.c.seq)
 _LAST_BALANCES = union_all(*map(_last_balance, Scope))
@@ -77,6 +90,11 @@ class Journal:
     def of_interval(self, interval: str) -> list[Entry]:
         """All rows of an interval, in order."""
         return list(map(entry, self.connection.execute(_OF_INTERVAL, {"interval": interval})))
+
+    def rows_of(self, runs: Iterable[str], intervals: Iterable[str] = ()) -> list[Entry]:
+        """All rows of many runs and intervals, in order, read together."""
+        bound = {"runs": list(runs), "intervals": list(intervals)}
+        return list(map(entry, self.connection.execute(_OF_MANY, bound)))
 
     def budgets_of(self, owner: Owner) -> list[Budget]:
         """The budgets that an owner's rows count against."""
@@ -131,17 +149,15 @@ class Journal:
 
     def _add(self, rows: list[dict[str, Any]], balances: list[dict[str, Any]]) -> None:
         if rows:
-            self.connection.execute(insert(ENTRIES), rows)
+            self.connection.execute(_ADD_ENTRIES, rows)
         if balances:
             self.connection.execute(_ADD_BALANCES, balances)
 
     def _expire(self, since: str) -> None:
         """Free each reservation whose time was up after the newest row, and that nobody committed or released."""
-        due = map(entry, self.connection.execute(_DUE, {"after": since, "now": instant(self.at)}).all())
-        for reservation in due:
-            account = self.account(reservation.run or "")
-            if account.state is Kind.RESERVE and account.reservation == reservation:
-                self.append(Kind.EXPIRE, reservation.owner, micro_usd=-reservation.micro_usd)
+        for due in self.connection.execute(_DUE, {"after": since, "now": instant(self.at)}).all():
+            reservation = entry(due)
+            self.append(Kind.EXPIRE, reservation.owner, micro_usd=-reservation.micro_usd)
 
 
 def last_entry(connection: Connection) -> Entry | None:
@@ -171,6 +187,15 @@ def entry(row: Row[Any]) -> Entry:
     """A row of the table as an entry."""
     values = row._asdict()
     return Entry(**values | {"kind": Kind(values["kind"])})
+
+
+def grouped(rows: Iterable[Entry], name: str) -> dict[str, list[Entry]]:
+    """Rows by what they have in a column, those apart that have nothing there."""
+    found: dict[str, list[Entry]] = {}
+    for each in rows:
+        if getattr(each, name) is not None:
+            found.setdefault(getattr(each, name), []).append(each)
+    return found
 
 
 def budget(row: Row[Any]) -> Budget:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +22,7 @@ from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, instant, to_
 from clusterlab.ledger.journal import Journal, last_entry, newest, no_ledger
 from clusterlab.ledger.recording import Recorder, record
 from clusterlab.ledger.reservation import Reservation, check_covered, check_open
+from clusterlab.ledger.settling import settle, settle_or_refuse, wrong
 from clusterlab.ledger.spending import Spending, accrue, spendings
 from clusterlab.ledger.standing import Standing
 from clusterlab.ledger.statement import Statement, Use, all_intervals, budgets, statement, uses
@@ -112,7 +113,7 @@ class Ledger:
             account = journal.account(run)
             held = account.reservation
             if held is None or account.state not in HELD:
-                raise _wrong(run, f"its last step is {account.state or 'none'}; allowed: reserve")
+                raise wrong(run, f"its last step is {account.state or 'none'}; allowed: reserve")
             return account.entries[-1] if account.state is Kind.COMMIT else journal.append(Kind.COMMIT, held.owner)
 
     def release(self, run: str) -> Entry:
@@ -125,7 +126,7 @@ class Ledger:
             account = journal.account(run)
             held = account.reservation
             if held is None or account.state in (Kind.COMMIT, Kind.SETTLE):
-                raise _wrong(run, f"its last step is {account.state or 'none'}; allowed: reserve")
+                raise wrong(run, f"its last step is {account.state or 'none'}; allowed: reserve")
             if account.state is not Kind.RESERVE:
                 return account.entries[-1]
             return journal.append(Kind.RELEASE, held.owner, micro_usd=-held.micro_usd)
@@ -141,10 +142,10 @@ class Ledger:
         with self.journal() as journal:
             return record(journal, interval)
 
-    def record_all(self, intervals: Iterable[Interval]) -> list[Entry | InputError]:
+    def record_all(self, intervals: Sequence[Interval]) -> list[Entry | InputError]:
         """Put much use on record in one transaction; what would be refused is in its place, and holds up no other."""
         with self.journal() as journal:
-            recorder = Recorder(journal=journal)
+            recorder = Recorder.of(journal, intervals)
             with journal.together():
                 return [recorder.record_or_refuse(each) for each in intervals]
 
@@ -161,14 +162,12 @@ class Ledger:
             InputError: no use of it is on record, some goes on, or a price of it is not known.
         """
         with self.journal() as journal:
-            account = journal.account(run)
-            if account.open_because or not account.intervals:
-                raise _wrong(run, f"cannot be settled: {account.open_because or 'no use of it is on record'}")
-            micro_usd = account.final_micro_usd - account.held_micro_usd
-            # Use that came later and raised what is held by itself is settled by a row too, or it would never be.
-            if account.entries[-1].kind is Kind.SETTLE and not micro_usd:
-                return account.entries[-1]
-            return journal.append(Kind.SETTLE, account.entries[0].owner, micro_usd=micro_usd)
+            return settle(journal, journal.account(run), run)
+
+    def settle_all(self, runs: Sequence[str]) -> list[Entry | InputError]:
+        """Settle many runs in one transaction; what would be refused is in its place, and holds up no other."""
+        with self.journal() as journal:
+            return settle_or_refuse(journal, runs)
 
     def correct(self, run: str, usd: Decimal, *, why: str) -> Entry:
         """Raise what a run holds, or lower it by a negative amount: what was written before stays as it is.
@@ -184,7 +183,7 @@ class Ledger:
             micro_usd = to_micro_usd(usd)
             if not account.entries or account.held_micro_usd + micro_usd < 0:
                 held = from_micro(account.held_micro_usd)
-                raise _wrong(run, f"holds {held}, which {usd} would lower below 0" if account.entries else "unknown")
+                raise wrong(run, f"holds {held}, which {usd} would lower below 0" if account.entries else "unknown")
             return journal.append(Kind.CORRECT, account.entries[-1].owner, micro_usd=micro_usd, detail={"why": why})
 
     def budgets(self) -> list[Budget]:
@@ -278,8 +277,4 @@ def _check_same(held: Entry, asked: Reservation) -> None:
     """Refuse a run that is another's already, or that asks for more than was reserved for it."""
     if held.owner != asked.owner or asked.usd > held.usd:
         message = f"reserved {held.usd:.2f} USD for {held.student}, {held.lab}; allowed: a run of its own"
-        raise _wrong(asked.run, message)
-
-
-def _wrong(run: str, message: str) -> InputError:
-    return InputError(Problem(path="ledger", key=f"run {run}", message=message))
+        raise wrong(asked.run, message)

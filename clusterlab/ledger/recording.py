@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from clusterlab.cost.interval import OWNERS, Interval
 from clusterlab.errors import InputError, Problem
-from clusterlab.ledger.account import Account, interval_key
+from clusterlab.ledger.account import Account, interval_key, interval_of
 from clusterlab.ledger.entry import Entry, Kind, Owner
-from clusterlab.ledger.journal import Journal
+from clusterlab.ledger.journal import Journal, grouped
 
 
 def record(journal: Journal, interval: Interval) -> Entry:
@@ -28,10 +28,22 @@ class Recorder:
     """Many uses put on record in one transaction, each run's rows read once, within `Journal.together`."""
 
     journal: Journal
-    accounts: dict[str, Account] = field(default_factory=dict)
+    accounts: dict[str, Account]
     """By run, with what waits."""
-    rows: dict[str, list[Entry]] = field(default_factory=dict)
+    rows: dict[str, list[Entry]]
     """By interval, whosever it is, with what waits."""
+
+    @classmethod
+    def of(cls, journal: Journal, intervals: Sequence[Interval]) -> Recorder:
+        """One for these uses, of which all rows that there are were read."""
+        runs = {each.run for each in intervals if each.run}
+        found = journal.rows_of(runs, map(interval_key, intervals))
+        accounts, rows = grouped(found, "run"), grouped(found, "interval")
+        return cls(
+            journal=journal,
+            accounts={run: Account(entries=tuple(accounts.get(run, ()))) for run in runs},
+            rows={key: rows.get(key, []) for key in map(interval_key, intervals)},
+        )
 
     def record(self, interval: Interval) -> Entry:
         """Put use on record, as `record` does.
@@ -40,8 +52,8 @@ class Recorder:
             InputError: as there.
         """
         key, run = interval_key(interval), interval.run
-        rows = self.rows[key] if key in self.rows else self.journal.of_interval(key)
-        account = self._account(run) if run else Account(entries=tuple(rows))
+        rows = self.rows[key]
+        account = self.accounts[run] if run else Account(entries=tuple(rows))
         added = _recorded(self.journal, rows, account, interval)
         new = [each for each in added if each not in rows]
         self.rows[key] = [*rows, *(each for each in new if each.interval == key)]
@@ -55,10 +67,6 @@ class Recorder:
             return self.record(interval)
         except InputError as error:
             return error
-
-    def _account(self, run: str) -> Account:
-        """Read before anything of it waits."""
-        return self.accounts[run] if run in self.accounts else self.journal.account(run)
 
 
 def _recorded(journal: Journal, rows: list[Entry], account: Account, interval: Interval) -> list[Entry]:
@@ -84,7 +92,7 @@ def _check_owner(account: Account, owner: Owner) -> None:
 
 def _check_continues(known: Entry, interval: Interval) -> bool:
     """Whether an interval is on record as it is; else it may but end one that goes on."""
-    before = Interval.from_json(json.loads(known.detail))
+    before = interval_of(known.detail)
     if before == interval or (interval.end is None and replace(before, end=None) == interval):
         return True
     if before.end is not None or replace(interval, end=None) != before:

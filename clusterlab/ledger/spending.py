@@ -15,6 +15,9 @@ from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, to_micro_usd
 from clusterlab.ledger.journal import Journal
 from clusterlab.ledger.standing import Standing
 
+NOTHING = Total()
+ORDER = {scope: number for number, scope in enumerate(Scope)}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spending:
@@ -37,9 +40,9 @@ def spendings(standing: Standing, now: datetime) -> list[Spending]:
         rest = Total(usd=from_micro(each.held_micro_usd) - total.usd, num_unknown=total.num_unknown)
         for scope, name in each.names.items():
             if name is not None:
-                unused[scope, name] = unused.get((scope, name), Total()) + rest
-    found = (_spending(each, unused.get(key, Total())) for key, each in standing.budgets.items())
-    return sorted(found, key=lambda each: (list(Scope).index(each.budget.scope), each.budget.name))
+                unused[scope, name] = unused.get((scope, name), NOTHING) + rest
+    found = [_spending(each, unused.get(key, NOTHING)) for key, each in standing.budgets.items()]
+    return sorted(found, key=lambda each: (ORDER[each.budget.scope], each.budget.name))
 
 
 def accrue(journal: Journal, standing: Standing) -> list[Entry]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import RLock
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, func, select
+from sqlalchemy import Connection, Select, bindparam, case, func, select, union_all
 
 from clusterlab.cost.interval import Interval, Source
 from clusterlab.cost.total import Total
-from clusterlab.ledger.account import interval_key, used
+from clusterlab.ledger.account import interval_key, interval_of, used
 from clusterlab.ledger.budget import Budget, Scope, changes
 from clusterlab.ledger.entry import Entry, Kind, Owner
 from clusterlab.ledger.journal import entry
@@ -24,20 +23,24 @@ OPENING = (Kind.RESERVE, Kind.COMMIT, Kind.INTERVAL)
 """The rows after which a run is to be settled."""
 BATCH = 1000
 """Rows that are read at a time."""
+NUM_RESOURCES = 50
+"""Resources that are looked up at a time, by a statement that is made once: that takes longer than to run it."""
 
 _KEY = func.coalesce(ENTRIES.c.run, ENTRIES.c.interval)
 _NEWER = select(ENTRIES).where(ENTRIES.c.seq > bindparam("seq")).order_by(ENTRIES.c.seq).limit(BATCH)
 _DIGEST = select(ENTRIES.c.digest).where(ENTRIES.c.seq == bindparam("seq"))
-# In the order of bytes, so that all of a resource lie between its name and a blank, and its name and the letter after.
-_OF_RESOURCE = (
-    select(ENTRIES.c.detail)
-    .where(
-        ENTRIES.c.interval >= bindparam("first"),
-        ENTRIES.c.interval < bindparam("beyond"),
-        ENTRIES.c.kind == Kind.INTERVAL,
-    )
-    .order_by(ENTRIES.c.seq)
-)
+
+
+def _of_resource(number: int) -> Select[Any]:
+    """The intervals of one of the resources that are looked up together."""
+    # In the order of bytes, so that all of a resource lie between its name and a blank, and its name and the letter
+    # after.
+    mine = (ENTRIES.c.interval >= bindparam(f"first{number}"), ENTRIES.c.interval < bindparam(f"beyond{number}"))
+    return select(ENTRIES.c.seq, ENTRIES.c.detail).where(*mine, ENTRIES.c.kind == Kind.INTERVAL)
+
+
+# Each by itself, so that each goes through the index; of many conditions together SQLite reads the whole ledger.
+_OF_RESOURCES = union_all(*map(_of_resource, range(NUM_RESOURCES)))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -64,7 +67,7 @@ class OpenRun:
         """One row more of it."""
         self.held_micro_usd += row.micro_usd
         if row.kind is Kind.INTERVAL:
-            interval = Interval.from_json(json.loads(row.detail))
+            interval = interval_of(row.detail)
             self.intervals[interval_key(interval)] = interval
             self.unsettled = True
         elif row.kind is Kind.SETTLE:
@@ -101,8 +104,7 @@ class Standing:
     def latest(self, connection: Connection, source: Source, resources: Iterable[str]) -> dict[str, Interval]:
         """By resource the interval that began last: of those that are asked for, and of all that go on."""
         wanted = {(source, each) for each in resources}
-        for key in wanted - self.newest.keys():
-            self.newest[key] = _newest_of(connection, *key)
+        self.newest |= _newest_of(connection, wanted - self.newest.keys())
         kept = {key: each for key, each in self.newest.items() if key in wanted or (each and each.end is None)}
         self.newest = kept | {key: each for key, each in self.newest.items() if key[0] is not source}
         return {key[1]: each for key, each in kept.items() if each and key[0] is source}
@@ -118,10 +120,9 @@ class Standing:
         self.seq, self.digest = last
         self.budgets = {(each.scope, each.name): each for each in budgets(connection)}
         self.opened = dict(_opened(connection))
-        self.newest = {}
-        for run in self.opened.values():
-            for interval in run.intervals.values():
-                self._saw(connection, interval)
+        found = [interval for run in self.opened.values() for interval in run.intervals.values()]
+        going_on = {(each.source, each.resource_id) for each in found if each.end is None}
+        self.newest = _newest_of(connection, going_on)
 
     def _add(self, connection: Connection, row: Entry) -> None:
         for key in changes(row).items():
@@ -145,7 +146,7 @@ class Standing:
             self.newest[key] = interval if known is None or interval.start >= known.start else known
         elif interval.end is None:
             # Another run, which is settled, may have used it later. What has ended is looked up when it is asked for.
-            self.newest[key] = _newest_of(connection, *key)
+            self.newest |= _newest_of(connection, {key})
 
 
 def _is_nothing(run: OpenRun, row: Entry) -> bool:
@@ -163,12 +164,30 @@ def _run_of(connection: Connection, row: Entry) -> OpenRun:
     return run
 
 
-def _newest_of(connection: Connection, source: Source, resource: str) -> Interval | None:
-    bound = {"first": f"{resource} ", "beyond": f"{resource}!"}
-    found = [Interval.from_json(json.loads(text)) for text in connection.scalars(_OF_RESOURCE, bound)]
-    mine = [each for each in found if (each.source, each.resource_id) == (source, resource)]
-    latest = max((each.start for each in mine), default=None)
-    return next((each for each in reversed(mine) if each.start == latest), None)
+def _newest_of(
+    connection: Connection, wanted: Collection[tuple[Source, str]]
+) -> dict[tuple[Source, str], Interval | None]:
+    """Of each resource the interval that began last, as it was last recorded; None for none."""
+    found: dict[tuple[Source, str], Interval | None] = dict.fromkeys(wanted)
+    names = sorted({resource for _, resource in wanted})
+    for start in range(0, len(names), NUM_RESOURCES):
+        rows = connection.execute(_OF_RESOURCES, _ranges(names[start : start + NUM_RESOURCES]))
+        for _, detail in sorted({(row.seq, row.detail) for row in rows}):
+            interval = interval_of(detail)
+            key = (interval.source, interval.resource_id)
+            known = found.get(key)
+            if key in found and (known is None or interval.start >= known.start):
+                found[key] = interval
+    return found
+
+
+def _ranges(names: Sequence[str]) -> dict[str, str]:
+    """Where the intervals of each lie; the last again and again, where there are fewer than the statement takes."""
+    ranges: dict[str, str] = {}
+    for number in range(NUM_RESOURCES):
+        name = names[min(number, len(names) - 1)]
+        ranges |= {f"first{number}": f"{name} ", f"beyond{number}": f"{name}!"}
+    return ranges
 
 
 def _opened(connection: Connection) -> Iterator[tuple[str, OpenRun]]:
@@ -209,5 +228,5 @@ def _intervals(connection: Connection, keys: set[str]) -> dict[str, dict[str, In
     }
     found: dict[str, dict[str, Interval]] = {}
     for key, (owner, detail) in details.items():
-        found.setdefault(owner, {})[key] = Interval.from_json(json.loads(detail))
+        found.setdefault(owner, {})[key] = interval_of(detail)
     return found

@@ -18,8 +18,11 @@ from clusterlab.metering.observation import UNKNOWN, Observation, Price, Sightin
 CLOUD = "aws"
 HOME = "us-east-1"
 """Where EC2 is asked which regions there are."""
-IDS = ("instance-id", "volume-id", "allocation-id")
-"""EC2's filters by id: of machines, of volumes, of addresses."""
+MACHINE, DISK, ADDRESS = "instance-id", "volume-id", "allocation-id"
+PREFIXES = {MACHINE: "i-", DISK: "vol-", ADDRESS: "eipalloc-"}
+"""EC2's filters by id, and how such an id begins."""
+Filters = Mapping[str, list[dict[str, Any]]]
+"""What is asked for, by the filter of its ids; a kind that is not there is not asked for."""
 BATCH = 200
 """Values that a filter of EC2 takes."""
 PAID = ("running",)
@@ -82,8 +85,8 @@ def observe(
     )
 
 
-def _tagged(course: str) -> dict[str, list[dict[str, Any]]]:
-    return {ids: [{"Name": "tag:course", "Values": [course]}] for ids in IDS}
+def _tagged(course: str) -> Filters:
+    return {ids: [{"Name": "tag:course", "Values": [course]}] for ids in PREFIXES}
 
 
 def _untagged(
@@ -95,36 +98,47 @@ def _untagged(
     at: datetime,
 ) -> Iterator[Sighting]:
     """What lost its tags, with those on record; what bears another course's is that course's."""
-    asked = sorted(owners.keys() - {each.resource_id for each in seen})
-    for start in range(0, len(asked), BATCH):
-        batch = asked[start : start + BATCH]
-        filters = {ids: [{"Name": ids, "Values": batch}] for ids in IDS}
-        for each in _in_region(client, region, filters, catalog, at):
-            if "course" not in each.tags:
-                yield replace(each, tags=owners[each.resource_id])
+    missing = sorted(owners.keys() - {each.resource_id for each in seen})
+    for ids, prefix in PREFIXES.items():
+        asked = [each for each in missing if each.startswith(prefix)]
+        for start in range(0, len(asked), BATCH):
+            filters = {ids: [{"Name": ids, "Values": asked[start : start + BATCH]}]}
+            for each in _in_region(client, region, filters, catalog, at):
+                if "course" not in each.tags:
+                    yield replace(each, tags=owners[each.resource_id])
 
 
-def _in_region(
-    client: Any, region: str, filters: Mapping[str, list[dict[str, Any]]], catalog: Catalog, at: datetime
+def _in_region(client: Any, region: str, filters: Filters, catalog: Catalog, at: datetime) -> Iterator[Sighting]:
+    if MACHINE in filters:
+        yield from _instances(client, region, filters[MACHINE], catalog, at)
+    if DISK in filters:
+        for page in client.get_paginator("describe_volumes").paginate(Filters=filters[DISK]):
+            for volume in page["Volumes"]:
+                yield _volume(volume, region, catalog)
+    if ADDRESS in filters:
+        for address in client.describe_addresses(Filters=filters[ADDRESS])["Addresses"]:
+            yield _address(address, region)
+
+
+def _instances(
+    client: Any, region: str, filters: list[dict[str, Any]], catalog: Catalog, at: datetime
 ) -> Iterator[Sighting]:
-    machines, disks, addresses = (filters[ids] for ids in IDS)
-    for page in client.get_paginator("describe_instances").paginate(Filters=machines):
+    for page in client.get_paginator("describe_instances").paginate(Filters=filters):
         for reservation in page["Reservations"]:
             for instance in reservation["Instances"]:
                 if instance["State"]["Name"] not in BEFORE:
                     yield _instance(instance, region, catalog, at)
-    for page in client.get_paginator("describe_volumes").paginate(Filters=disks):
-        for volume in page["Volumes"]:
-            yield _volume(volume, region, catalog)
-    for address in client.describe_addresses(Filters=addresses)["Addresses"]:
-        yield Sighting(
-            resource_id=address["AllocationId"],
-            kind=Kind.ADDRESS,
-            tags=_tags(address),
-            start=None,
-            shape="elastic address",
-            region=region,
-        )
+
+
+def _address(address: Mapping[str, Any], region: str) -> Sighting:
+    return Sighting(
+        resource_id=address["AllocationId"],
+        kind=Kind.ADDRESS,
+        tags=_tags(address),
+        start=None,
+        shape="elastic address",
+        region=region,
+    )
 
 
 def _instance(instance: Mapping[str, Any], region: str, catalog: Catalog, at: datetime) -> Sighting:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from itertools import chain
+from typing import Any, Protocol, TypeVar
 
 from clusterlab.cost.interval import Interval, Source
 from clusterlab.errors import InputError
 from clusterlab.metering.observation import Observation, Sighting
 
+T = TypeVar("T")
 BATCH = 50
-"""Uses that are put on record in one transaction: so short that no launch waits for it."""
+"""Uses that are put on record, or runs settled, in one transaction: so short that no launch waits for it."""
 SETTLE_AFTER = timedelta(hours=1)
 """How long nothing of a run was used before it is settled: for so long EC2 still shows a terminated machine, and when
 it ended."""
@@ -24,14 +26,14 @@ class Records(Protocol):
     def latest(self, source: Source, resources: Iterable[str]) -> dict[str, Interval]:
         """By resource the use that began last: of those that are named, and of all whose use goes on by that source."""
 
-    def record_all(self, intervals: Iterable[Interval]) -> Sequence[object]:
+    def record_all(self, intervals: Sequence[Interval]) -> Sequence[object]:
         """Put use on record, together; an InputError stands in the place of what is refused."""
 
     def unsettled(self) -> dict[str, list[Interval]]:
         """The runs of which use is on record that they were not settled for, each with all its use."""
 
-    def settle(self, run: str) -> object:
-        """Say that a run is over."""
+    def settle_all(self, runs: Sequence[str]) -> Sequence[object]:
+        """Say that runs are over; an InputError stands in the place of one that is not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +71,8 @@ def meter(ledger: Records, observation: Observation) -> Metered:
     latest = ledger.latest(observation.source, {each.resource_id for each in observation.sightings})
     changes = [change for sighting in observation.sightings for change in _changes(latest, sighting, observation)]
     changes += _vanished(latest.values(), observation)
+    # A run's together, whose rows are then read once.
+    changes.sort(key=lambda each: each.run or "")
     begun: list[Interval] = []
     ended: list[Interval] = []
     problems = list(observation.problems)
@@ -77,7 +81,8 @@ def meter(ledger: Records, observation: Observation) -> Metered:
             problems.append(str(answer))
             continue
         (begun if interval.end is None else ended).append(interval)
-        latest[interval.resource_id] = interval
+        if interval.start >= latest.get(interval.resource_id, interval).start:
+            latest[interval.resource_id] = interval
     going_on = sum(interval.end is None for interval in latest.values())
     return Metered(
         source=observation.source,
@@ -95,15 +100,19 @@ def settle(ledger: Records, now: datetime) -> list[str]:
         The runs that are settled now and were not before.
     """
     over = [run for run, intervals in ledger.unsettled().items() if _over(intervals, now)]
-    for run in over:
-        ledger.settle(run)
-    return over
+    # Of which somebody recorded more meanwhile is not over yet.
+    answers = chain.from_iterable(map(ledger.settle_all, batched(over)))
+    return [run for run, answer in zip(over, answers, strict=True) if not isinstance(answer, InputError)]
 
 
 def _recorded(ledger: Records, changes: Sequence[Interval]) -> Iterator[tuple[Interval, object]]:
-    for start in range(0, len(changes), BATCH):
-        some = changes[start : start + BATCH]
+    for some in batched(changes):
         yield from zip(some, ledger.record_all(some), strict=True)
+
+
+def batched(of: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many at a time as one transaction takes."""
+    return (of[start : start + BATCH] for start in range(0, len(of), BATCH))
 
 
 def _over(intervals: Iterable[Interval], now: datetime) -> bool:

@@ -52,6 +52,8 @@ class KeepList:
 
     def why(self, resource: Resource) -> str | None:
         """Why a resource is kept; None where it is not."""
+        if not self.reasons:
+            return None
         names = [resource.id, *(f"{key}={value}" for key, value in resource.tags.items())]
         return next((self.reasons[name] for name in names if name in self.reasons), None)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from clusterlab.reaper.cloud import code_of
+from clusterlab.reaper.question import Question
 from clusterlab.reaper.resource import ENDING, RUNNING, Kind, Resource, tags_of
 
 PAGE = 1000
@@ -20,30 +21,6 @@ STATES = (*RUNNING, ENDING, "stopping", "stopped")
 """Of a machine that is not gone."""
 EVERYWHERE = "aws-global"
 """Where buckets are, which are listed from one place."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
-    """Whose resources are looked for."""
-
-    courses: frozenset[str] | None
-    """None for everybody's."""
-    skipped: frozenset[str] = frozenset()
-    """Buckets that are not opened."""
-    strays: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """By region ids of what is theirs by another record, should it have lost its tag."""
-    only: tuple[str, ...] = ()
-    """Ids, in place of the tag."""
-
-    def filters(self, ids: str = "") -> list[dict[str, Any]]:
-        """For EC2, which then sends no more than is wanted; `ids` is its name of the ids."""
-        if self.only:
-            return [{"Name": ids, "Values": list(self.only)}]
-        return [{"Name": "tag:course", "Values": sorted(self.courses)}] if self.courses else []
-
-    def wants(self, tags: dict[str, str]) -> bool:
-        """Whether a resource with these tags is looked for, whatever the cloud let through."""
-        return self.courses is None or tags.get("course") in self.courses
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,9 +12,9 @@ from clusterlab.lease import granted_lease
 from clusterlab.reaper import sightings
 from clusterlab.reaper.cloud import Cloud
 from clusterlab.reaper.keeplist import KeepList
-from clusterlab.reaper.listing import Question
 from clusterlab.reaper.place import Place
 from clusterlab.reaper.proof import Entry, Proof
+from clusterlab.reaper.question import Question
 from clusterlab.reaper.resource import Kind
 from clusterlab.reaper.scan import Scan
 from clusterlab.reaper.step import Rules, Sighting, Step
@@ -118,6 +118,8 @@ def reap(
     if not order.yes:
         return report.write(proof, verdicts, {}, found, clock())
     sightings.write(state, account, order.courses, _known(before, verdicts, found))
+    if not any(each.step in (Step.STOP, Step.DOWN) for each in verdicts):
+        return report.write(proof, verdicts, {}, found, clock())
     report.write(proof, verdicts, {}, found, None)
     judged, errors, found = _act(sweep, verdicts, found, before, began)
     sightings.write(state, account, order.courses, _known(before, judged, found))

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from clusterlab.reaper.cloud import ERRORS, Cloud, told
-from clusterlab.reaper.listing import BATCH, EVERYWHERE, LISTINGS, Listing, Question
+from clusterlab.reaper.listing import BATCH, EVERYWHERE, LISTINGS, Listing
+from clusterlab.reaper.question import Question
 from clusterlab.reaper.resource import Kind, Resource
 
 STRAYS = {Kind.INSTANCE: "i-", Kind.VOLUME: "vol-", Kind.ADDRESS: "eipalloc-"}

@@ -11,7 +11,8 @@ from datetime import datetime
 from clusterlab.lease import Lease
 from clusterlab.reaper.cloud import Cloud
 from clusterlab.reaper.keeplist import KeepList
-from clusterlab.reaper.listing import EVERYWHERE, Question
+from clusterlab.reaper.listing import EVERYWHERE
+from clusterlab.reaper.question import Question
 from clusterlab.reaper.removal import NUM_THREADS, Answer, remove, stop
 from clusterlab.reaper.resource import Kind, Resource
 from clusterlab.reaper.scan import Scan, scan

@@ -23,7 +23,7 @@ def billed(kinds: Iterable[Kind] = BY_THE_HOUR) -> list[Resource]:
         StepError: the account cannot be looked at.
     """
     from clusterlab.reaper.cloud import Cloud
-    from clusterlab.reaper.listing import Question
+    from clusterlab.reaper.question import Question
     from clusterlab.reaper.scan import scan
 
     cloud = Cloud()

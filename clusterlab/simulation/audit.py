@@ -16,8 +16,8 @@ from clusterlab.cost.money import to_micro
 from clusterlab.ledger.entry import Kind, to_micro_usd
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.ledger.schema import ENTRIES
-from clusterlab.simulation.cloud import Use
 from clusterlab.simulation.invariant import Invariant, ViolationError
+from clusterlab.simulation.machine import Use
 
 SCOPES = ("student", "team", "course")
 MICRO = 1_000_000
@@ -72,19 +72,30 @@ class Audit:
                 self._add(row, now, abs(skew) + SECOND)
                 self.seq = row.seq
 
-    def close(self) -> None:
-        """Hold the ledger's own balances against the sums, when all is over.
+    def cap_usd(self, key: tuple[str, str]) -> Decimal:
+        """What a student, a team or the course may hold, in dollars."""
+        return Decimal(self.caps[key]) / MICRO
+
+    def check_balances(self) -> None:
+        """Hold the ledger's own balances against the sums.
 
         Raises:
-            ViolationError: they differ, something is not settled, or a row is not as it was written.
+            ViolationError: they differ.
+        """
+        balances = {(each.scope.value, each.name): int(each.held_usd * MICRO) for each in self.ledger.budgets()}
+        wrong = {key for key in self.held | balances if self.held.get(key, 0) != balances.get(key, 0)}
+        if wrong:
+            raise ViolationError(Invariant.SUMS, f"the balance of {min(wrong)} is not that of its rows")
+
+    def close(self) -> None:
+        """Look, when all is over, whether every run came to what it used.
+
+        Raises:
+            ViolationError: something is not settled, more or less is held than used, or a row is not as it was written.
         """
         open_runs = [run for run, each in self.runs.items() if each.held or each.used]
         if open_runs:
             raise ViolationError(Invariant.SUMS, f"{len(open_runs)} runs are not settled, such as {open_runs[0]}")
-        balances = {(each.scope.value, each.name): int(each.held_usd * MICRO) for each in self.ledger.budgets()}
-        wrong = {key for key in self.held | balances if self.held.get(key, 0) != balances.get(key, 0)}
-        if wrong:
-            raise ViolationError(Invariant.SUMS, f"the balance of {sorted(wrong)[0]} is not that of its rows")
         of_course = sum(held for (scope, _), held in self.held.items() if scope == "course")
         if of_course != self.metered:
             raise ViolationError(Invariant.SUMS, f"{of_course} micro-dollars are held, {self.metered} were used")

@@ -1,75 +1,22 @@
-"""An emulation of an AWS account, in memory and on the simulation's clock, as boto3 shows it to reaper and meter.
+"""An emulation of an AWS account, in memory and on the simulation's clock.
 
 It knows machines and their disks. Of all else that the reaper looks for it has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from email.utils import format_datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from clusterlab.catalog import HOURS_PER_MONTH, Catalog, Kind, Row
+from clusterlab.simulation.client import DISK, Client
+from clusterlab.simulation.machine import RUNNING, STOPPED, TERMINATED, Disk, Machine, Use
 
-ACCOUNT = "000000000000"
-DISK = "gp3"
 SHOWN = timedelta(hours=1)
 """How long EC2 still shows a machine that is gone."""
-RUNNING, STOPPED, TERMINATED = "running", "stopped", "terminated"
-
-
-@dataclass(kw_only=True, slots=True)
-class Disk:
-    """A machine's volume, or one that a machine left."""
-
-    id: str
-    tags: Mapping[str, str]
-    gb: int
-    made: datetime
-    holder: str | None
-    until: datetime
-    """When its lease ends, by what was granted and not by what its tags say now."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Machine:
-    """One instance."""
-
-    id: str
-    row: Row
-    spot: bool
-    tags: Mapping[str, str]
-    made: datetime
-    launched: datetime
-    """When it was started last."""
-    disk: Disk
-    keeps_disk: bool
-    until: datetime
-    """As its disk's."""
-    refusals: int
-    """How often the cloud refuses its end yet."""
-    state: str = RUNNING
-    ended: datetime | None = None
-    """When it was stopped or ended last."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Use:
-    """What the cloud itself bills: one resource from one instant on."""
-
-    tags: Mapping[str, str]
-    usd_per_hour: Decimal
-    end: datetime | None = None
-
-    def usd(self, start: datetime, now: datetime) -> Decimal:
-        """What it has cost until now."""
-        seconds = Decimal(((self.end or now) - start) // timedelta(seconds=1))
-        return seconds * self.usd_per_hour / 3600
 
 
 @dataclass(kw_only=True)
@@ -89,6 +36,8 @@ class Account:
     """Operations that fail now."""
     spent: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     """By tag and its value, of what ended."""
+    billed: set[tuple[str, str]] = field(default_factory=set)
+    """Of whom more is spent than when somebody looked last."""
     on_stop: Callable[[Machine], object] = lambda _: None
     """Told when a machine does not run any more."""
     _made: int = 0
@@ -189,93 +138,7 @@ class Account:
             if tag in use.tags:
                 key = (tag, use.tags[tag])
                 self.spent[key] = self.spent.get(key, Decimal(0)) + use.usd(start, use.end)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Client:
-    """A client of boto3 for one service of the account."""
-
-    account: Account
-    service: str
-
-    def get_caller_identity(self) -> dict[str, Any]:
-        """Whose account it is, and what time it is there."""
-        date = format_datetime(self.account.now(), usegmt=True)
-        return {"Account": ACCOUNT, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
-
-    def describe_regions(self) -> dict[str, Any]:
-        """The one there is."""
-        return {"Regions": [{"RegionName": self.account.region}]}
-
-    def describe_addresses(self, **_: Any) -> dict[str, Any]:
-        """None."""
-        self._answer("describe_addresses")
-        return {"Addresses": []}
-
-    def get_paginator(self, operation: str) -> Pages:
-        """What is listed."""
-        return Pages(client=self, operation=operation)
-
-    def stop_instances(self, *, InstanceIds: Sequence[str]) -> None:  # noqa: N803 (boto3's word)
-        """Stop them, or none."""
-        for machine in self._named("stop_instances", InstanceIds):
-            if machine.state == RUNNING:
-                self.account.stop(machine)
-
-    def terminate_instances(self, *, InstanceIds: Sequence[str]) -> None:  # noqa: N803 (boto3's word)
-        """End them, or none."""
-        machines = self._named("terminate_instances", InstanceIds)
-        refused = [each for each in machines if each.refusals]
-        if len(machines) == 1 and refused:
-            refused[0].refusals -= 1
-        if refused:
-            raise _error("OperationNotPermitted", "terminate_instances")
-        for machine in machines:
-            self.account.terminate(machine)
-
-    def delete_volume(self, *, VolumeId: str) -> None:  # noqa: N803 (boto3's word)
-        """Remove a disk."""
-        self._answer("delete_volume")
-        if VolumeId not in self.account.disks:
-            raise _error("InvalidVolume.NotFound", "delete_volume")
-        if self.account.disks[VolumeId].holder:
-            raise _error("VolumeInUse", "delete_volume")
-        self.account.remove_disk(VolumeId)
-
-    def list_of(self, operation: str, filters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """All that an operation lists, on one page."""
-        self._answer(operation)
-        if operation == "describe_instances":
-            states = next((each["Values"] for each in filters if each["Name"] == "instance-state-name"), None)
-            found = [each for each in self.account.machines.values() if states is None or each.state in states]
-            return {"Reservations": [{"Instances": [_instance(each, self.account.region) for each in found]}]}
-        if operation == "describe_volumes":
-            return {"Volumes": [_volume(each) for each in self.account.disks.values()]}
-        return {}
-
-    def _answer(self, operation: str) -> None:
-        if operation in self.account.failing:
-            raise _error("RequestLimitExceeded", operation)
-
-    def _named(self, operation: str, names: Sequence[str]) -> list[Machine]:
-        self._answer(operation)
-        found = [self.account.machines.get(each) for each in names]
-        there = [each for each in found if each is not None and each.state != TERMINATED]
-        if len(there) < len(names):
-            raise _error("InvalidInstanceID.NotFound", operation)
-        return there
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pages:
-    """A paginator of boto3."""
-
-    client: Client
-    operation: str
-
-    def paginate(self, **arguments: Any) -> Iterator[dict[str, Any]]:
-        """The one page there is."""
-        yield self.client.list_of(self.operation, arguments.get("Filters") or ())
+                self.billed.add(key)
 
 
 def _known(usd: Decimal | None) -> Decimal:
@@ -283,40 +146,3 @@ def _known(usd: Decimal | None) -> Decimal:
     if usd is None:
         raise ValueError("launched without a known price")
     return usd
-
-
-def _instance(machine: Machine, region: str) -> dict[str, Any]:
-    ended = f"User initiated ({machine.ended:%Y-%m-%d %H:%M:%S} GMT)" if machine.ended else ""
-    disk = {"VolumeId": machine.disk.id, "DeleteOnTermination": not machine.keeps_disk, "AttachTime": machine.made}
-    gone = machine.state == TERMINATED
-    return {
-        "InstanceId": machine.id,
-        "InstanceType": machine.row.name,
-        "State": {"Name": machine.state},
-        "LaunchTime": machine.launched,
-        "Placement": {"AvailabilityZone": f"{region}a"},
-        "BlockDeviceMappings": [] if gone else [{"DeviceName": "/dev/sda1", "Ebs": disk}],
-        "StateTransitionReason": "" if machine.state == RUNNING else ended,
-        "Tags": _pairs(machine.tags),
-        **({"InstanceLifecycle": "spot"} if machine.spot else {}),
-    }
-
-
-def _volume(disk: Disk) -> dict[str, Any]:
-    return {
-        "VolumeId": disk.id,
-        "VolumeType": DISK,
-        "Size": disk.gb,
-        "State": "in-use" if disk.holder else "available",
-        "CreateTime": disk.made,
-        "Attachments": [{"InstanceId": disk.holder}] if disk.holder else [],
-        "Tags": _pairs(disk.tags),
-    }
-
-
-def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
-
-
-def _error(code: str, operation: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "the emulation's answer"}}, operation)

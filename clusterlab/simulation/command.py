@@ -6,14 +6,16 @@ clusterlab simulate clusters/llm-2026.yaml --students 5000 --labs 60 --weeks 16
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clusterlab.errors import ClusterlabError, MissingError
+from clusterlab.errors import EXIT_INTERRUPTED, ClusterlabError, MissingError
 from clusterlab.terminal import Json, print_json, terminal
 
 if TYPE_CHECKING:
@@ -55,7 +57,8 @@ def simulate(
 ) -> None:
     """Simulate a class's whole semester: its policy, ledger, meter and reaper on an emulated cloud and clock.
 
-    Budgets grow with the size. Exits with 1 where an invariant does not hold, with the events that led there.
+    Budgets grow with the size. Exits with 1 where an invariant does not hold, with the events that led there. Ctrl-C
+    ends it after the hour that is simulated, with what came of it until then.
     """
     from tempfile import TemporaryDirectory
 
@@ -79,7 +82,7 @@ def simulate(
         for part in result.render():
             console.print(part, highlight=False)
     if not result.passed:
-        raise typer.Exit(ClusterlabError.exit_code)
+        raise typer.Exit(ClusterlabError.exit_code if result.violation else EXIT_INTERRUPTED)
 
 
 def _memory() -> str | None:
@@ -101,8 +104,25 @@ def _run(course: Course, url: str, folder: Path, seed: int, every: int) -> Resul
     except ModuleNotFoundError as error:
         raise MissingError(f"{error.name}: not installed; `{INSTALL}` installs it") from error
     semester = Semester.of(course, url=url, folder=folder, seed=seed, habits=Habits(), minutes=every)
-    with _progress(course) as told:
-        return semester.run(told)
+    with _interrupted() as stopped, _progress(course) as told:
+        return semester.run(told, stopped)
+
+
+@contextmanager
+def _interrupted() -> Iterator[Callable[[], bool]]:
+    """Whether somebody pressed Ctrl-C; a second one is no question any more, and ends it in the middle."""
+    asked = Event()
+
+    def note(number: int, frame: object) -> None:
+        del number, frame
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

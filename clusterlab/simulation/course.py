@@ -63,7 +63,13 @@ class Exercise:
     due: datetime
     machines: tuple[Row, ...]
     """That it may become, the cheapest first."""
+    small_machines: tuple[Row, ...] = ()
+    """The same at `small`, without a GPU; empty where it is not done so."""
     expected_usd: Decimal
+
+    def at_small(self) -> Exercise:
+        """The same on a small model, on a machine without a GPU."""
+        return replace(self, scale=Scale.SMALL, machines=self.small_machines)
 
     def task(self, labels: dict[str, str], *, use_spot: bool) -> Task:
         """A launch of it, as `sky launch` has it of the lab's file."""
@@ -181,12 +187,20 @@ def _exercises(cluster: Cluster, root: Path, catalog: Catalog, zone: ZoneInfo, e
         made = Exercise(
             name=lab.name, lab=lab, scale=scale, runs=each.runs, due=due, machines=(), expected_usd=usd or Decimal(0)
         )
-        [resources] = made.task({}, use_spot=False).resources
-        rows = [row for row in big_enough(resources, catalog) if row.on_demand_usd is not None]
-        if usd is None or not rows:
+        machines = _machines(made, catalog)
+        if usd is None or not machines:
             message = f"{each.lab} has no machine of a known price at {scale} in AWS"
             raise InputError(Problem(path=str(cluster.path), key=f"labs.{each.lab}", message=message))
-        yield replace(made, machines=tuple(sorted(rows, key=lambda row: (row.on_demand_usd or 0, row.name))))
+        local = Scale.SMALL in lab.scales and lab.at(Scale.SMALL).local
+        small = _machines(replace(made, scale=Scale.SMALL), catalog) if local else ()
+        yield replace(made, machines=machines, small_machines=small)
+
+
+def _machines(exercise: Exercise, catalog: Catalog) -> tuple[Row, ...]:
+    """What its task can become at a known price, the cheapest first."""
+    [resources] = exercise.task({}, use_spot=False).resources
+    rows = [row for row in big_enough(resources, catalog) if row.on_demand_usd is not None]
+    return tuple(sorted(rows, key=lambda row: (row.on_demand_usd or 0, row.name)))
 
 
 def _spread(own: list[Exercise], start: datetime, end: datetime, size: Size) -> list[Exercise]:

@@ -27,6 +27,8 @@ class Habits:
     """Of a log-normal distribution whose median is 1: how much longer one student takes than another."""
     p_wrong: float = 0.02
     """The task breaks a rule; mended, it is launched again."""
+    p_small: float = 0.2
+    """The lab is done at `small`, on a machine without a GPU."""
     p_spot: float = 0.25
     """A spot machine is asked for, where its price is known."""
     p_full: float = 0.1

@@ -24,6 +24,8 @@ class Counts:
     launches: int = 0
     """That the policy was asked for."""
     machines: int = 0
+    spot_machines: int = 0
+    """Of those machines."""
     refusals: Counter[str] = field(default_factory=Counter)
     """By rule."""
     events: Counter[str] = field(default_factory=Counter)
@@ -65,25 +67,29 @@ class Result:
     """How many students' caps were spent."""
     num_rows: int
     days: Sequence[Day]
+    finished: bool = True
+    """Whether all of it was simulated, or somebody stopped it before."""
     violation: tuple[Invariant, str] | None = None
     trace: Sequence[str] = ()
     """The last events before something did not hold."""
 
     @property
     def passed(self) -> bool:
-        """Whether every invariant held."""
-        return self.violation is None
+        """Whether every invariant held, to the end."""
+        return self.finished and self.violation is None
 
     def verdicts(self) -> dict[Invariant, str]:
-        """Each invariant with PASS or FAIL."""
+        """Each invariant with PASS or FAIL; with HELD where it held until somebody stopped it."""
         broken = self.violation[0] if self.violation else None
-        return {each: "FAIL" if each is broken else "PASS" for each in Invariant}
+        held = "PASS" if self.finished or broken else "HELD"
+        return {each: "FAIL" if each is broken else held for each in Invariant}
 
     def facts(self) -> dict[str, str]:
         """By name what a person wants to know, in the order of a table."""
         return {
             "launches asked for": f"{self.counts.launches}",
             "machines started": f"{self.counts.machines}",
+            "spot among them": f"{self.counts.spot_machines}",
             "most at once": f"{self.peak_machines}",
             "planned, USD": f"{self.planned_usd:.2f}",
             "reserved in all, USD": f"{self.reserved_usd:.2f}",
@@ -107,12 +113,14 @@ class Result:
             "seed": self.seed,
             "start": self.start.isoformat(),
             "until": self.until.isoformat(),
+            "finished": self.finished,
             "passed": self.passed,
             "invariants": {each.name.lower(): verdict for each, verdict in self.verdicts().items()},
             "violation": self.violation and self.violation[1],
             "trace": list(self.trace),
             "num_launches": self.counts.launches,
             "num_machines": self.counts.machines,
+            "num_spot_machines": self.counts.spot_machines,
             "refusals": dict(sorted(self.counts.refusals.items())),
             "events": dict(sorted(self.counts.events.items())),
             **{f"{name}_usd": f"{getattr(self, f'{name}_usd'):.6f}" for name in AMOUNTS},
@@ -127,17 +135,20 @@ class Result:
         """What a terminal shows."""
         title = f"{self.course}: {self.num_students} students, {self.num_labs} labs, until {self.until:%Y-%m-%d}"
         yield _table(title, self.facts())
+        if not self.finished and not self.violation:
+            yield Text(f"stopped before its end, at {self.until:%Y-%m-%d %H:%M} UTC; no invariant broke until then")
         if self.counts.refusals:
             yield _table("refused", {rule: str(number) for rule, number in self.counts.refusals.most_common()})
         if self.counts.events:
             yield _table("what happened", {what: str(number) for what, number in self.counts.events.most_common()})
         for invariant, verdict in self.verdicts().items():
-            yield Text(f"{verdict}  {invariant}", style="green" if verdict == "PASS" else "bold red")
+            yield Text(f"{verdict}  {invariant}", style=STYLES[verdict])
         if self.violation:
             yield Text(f"{self.violation[1]}; the last events, of --seed {self.seed}:", style="red")
             yield Text("\n".join(self.trace), style="dim")
 
 
+STYLES = {"PASS": "green", "HELD": "yellow", "FAIL": "bold red"}
 AMOUNTS = ("planned", "cap", "reserved", "metered", "billed", "unseen", "peak_held", "overspent")
 
 

@@ -16,10 +16,11 @@ from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.simulation.audit import MICRO, Audit
 from clusterlab.simulation.clock import Clock
-from clusterlab.simulation.cloud import RUNNING, Account
+from clusterlab.simulation.cloud import Account
 from clusterlab.simulation.course import Course
 from clusterlab.simulation.habits import Habits
 from clusterlab.simulation.invariant import ViolationError
+from clusterlab.simulation.machine import RUNNING
 from clusterlab.simulation.result import Counts, Day, Result
 from clusterlab.simulation.server import Server
 from clusterlab.simulation.student import Students
@@ -76,20 +77,38 @@ class Semester:
         """The cloud."""
         return self.server.account
 
-    def run(self, told: Callable[[datetime, int], object] = lambda _, __: None) -> Result:
-        """From the first day to the last, and on until nothing is left; `told` hears of each day and the launches."""
-        violation = None
+    def run(
+        self,
+        told: Callable[[datetime, int], object] = lambda _, __: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Result:
+        """From the first day to the last, and on until nothing is left.
+
+        Args:
+            told: Hears of each hour, and of the launches until then.
+            stopped: Asked after each hour whether that was the last; what came of it until then is the result.
+        """
+        violation, finished = None, False
         try:
-            for day in range(-(-(self.course.end + AFTERWARDS - self.course.start) // DAY)):
-                self.env.run(until=(day + 1) * DAY.total_seconds())
-                self._note_day()
-                told(self.account.now(), self.counts.launches)
-            self._close()
+            finished = self._hours(told, stopped)
+            self._close(finished)
         except ViolationError as error:
             violation = error
         finally:
             self.server.ledger.close()
-        return self._result(violation)
+        return self._result(violation, finished)
+
+    def _hours(self, told: Callable[[datetime, int], object], stopped: Callable[[], bool]) -> bool:
+        """One after the other; whether that were all."""
+        days = -(-(self.course.end + AFTERWARDS - self.course.start) // DAY)
+        for hour in range(1, days * (DAY // HOUR) + 1):
+            if stopped():
+                return False
+            self.env.run(until=hour * HOUR.total_seconds())
+            if hour % (DAY // HOUR) == 0:
+                self._note_day()
+            told(self.account.now(), self.counts.launches)
+        return True
 
     def _begin(self, every: timedelta) -> None:
         students = Students(
@@ -151,13 +170,15 @@ class Semester:
         spent = self.account.spent.get(("course", self.course.name), Decimal(0))
         self.days.append(Day(at=self.account.now(), spent_usd=spent, held_usd=held))
 
-    def _close(self) -> None:
-        """When all is over, nothing is there, and the ledger's sums are what they must be."""
-        self.watch.audit.follow(self.account.now())
-        self.watch.ended()
-        self.watch.audit.close()
+    def _close(self, finished: bool) -> None:
+        """The ledger's sums are what they must be; when all is over also nothing is there."""
+        self.watch.audit.follow(self.account.now(), self.server.clock.skew)
+        self.watch.audit.check_balances()
+        if finished:
+            self.watch.ended()
+            self.watch.audit.close()
 
-    def _result(self, violation: ViolationError | None) -> Result:
+    def _result(self, violation: ViolationError | None, finished: bool) -> Result:
         audit = self.watch.audit
         over = sum(percent >= 100 and scope == Scope.STUDENT for (scope, _), percent in self.server.thresholds.items())
         return Result(
@@ -181,6 +202,7 @@ class Semester:
             num_over=over,
             num_rows=audit.seq,
             days=self.days,
+            finished=finished,
             violation=(violation.invariant, violation.what) if violation else None,
             trace=tuple(self.watch.events) if violation else (),
         )

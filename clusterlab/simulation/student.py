@@ -14,9 +14,9 @@ from clusterlab.catalog import Row
 from clusterlab.errors import ClusterlabError, InputError
 from clusterlab.lease import granted_lease, parse_lease
 from clusterlab.ledger.budget import BudgetError
-from clusterlab.simulation.cloud import RUNNING, STOPPED, Machine
 from clusterlab.simulation.course import Course, Exercise
 from clusterlab.simulation.habits import Habits
+from clusterlab.simulation.machine import RUNNING, STOPPED, Machine
 from clusterlab.simulation.result import Counts
 from clusterlab.simulation.server import Round, Server
 from clusterlab.simulation.task import Resources, Task
@@ -33,6 +33,7 @@ WRONG: tuple[Spoil, ...] = (
     lambda given: replace(given, labels={key: value for key, value in given.labels.items() if key != "lab"}),
 )
 """Each breaks one rule of the course's policy."""
+PREEMPTED = "a spot machine was taken back"
 MEND = timedelta(minutes=20)
 """How long it takes to mend a task, or to try again."""
 START_MINUTES = (3, 12)
@@ -94,6 +95,8 @@ class Students:
 
     def _attempt(self, student: str, exercise: Exercise) -> Attempt:
         pace = self.paces.setdefault(student, self.habits.pace(self.chance))
+        if exercise.small_machines and self.chance.random() < self.habits.p_small:
+            exercise = exercise.at_small()
         hours = exercise.lab.at(exercise.scale).hours
         spot = exercise.machines[0].spot_usd is not None and self.chance.random() < self.habits.p_spot
         wrong = self.chance.choice(WRONG) if self.chance.random() < self.habits.p_wrong else None
@@ -160,6 +163,7 @@ class Students:
             for _ in range(task.num_nodes)
         ]
         self.counts.machines += len(machines)
+        self.counts.spot_machines += sum(each.spot for each in machines)
         return machines
 
     def _labels(self, task: Task, until: datetime) -> tuple[dict[str, str], datetime]:
@@ -189,7 +193,7 @@ class Students:
         if taken is not None and taken < work:
             yield self.env.timeout(taken.total_seconds())
             if self._end(machines, began):
-                self._count("a spot machine was taken back", attempt)
+                self._count(PREEMPTED, attempt)
                 rest = replace(attempt, work=work - taken, run=self._run())
                 self.env.process(self._launch(rest))
             return

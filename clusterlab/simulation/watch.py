@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from clusterlab.errors import UnreachableError
 from clusterlab.reaper.reap import AGE_MINUTES, GRACE_HOURS
-from clusterlab.simulation.audit import MICRO, SCOPES, Audit
-from clusterlab.simulation.cloud import RUNNING, TERMINATED, Account, Disk, Machine
+from clusterlab.simulation.audit import SCOPES, Audit
+from clusterlab.simulation.cloud import Account
 from clusterlab.simulation.invariant import Invariant, ViolationError
+from clusterlab.simulation.machine import RUNNING, TERMINATED, Disk, Machine
 from clusterlab.simulation.server import Round
 
 AGE, GRACE = timedelta(minutes=AGE_MINUTES), timedelta(hours=GRACE_HOURS)
@@ -86,7 +87,7 @@ class Watch:
             ViolationError: a machine runs on whose budget is spent.
         """
         there = [each for each in self.account.machines.values() if each.state != TERMINATED]
-        over = self._spent(each for each in there if each.state == RUNNING)
+        over = self._spent(there)
         mine = {each.id: sorted(over & set(_scopes(each))) for each in there}
         self.budgets = {name: self.budgets.get(name, Mark()) for name, scopes in mine.items() if scopes}
         at = self.account.now()
@@ -152,20 +153,30 @@ class Watch:
         if due and at - due >= GRACE:
             raise ViolationError(Invariant.GRACE, f"{thing.id} is there, its stop was due at {due}")
 
-    def _spent(self, running: Iterable[Machine]) -> set[tuple[str, str]]:
-        """Whose caps are spent, by the cloud's own bill and to the cent."""
-        spent = dict(self.account.spent)
-        at = self.account.now()
-        for machine in running:
-            uses = ((machine.id, machine.launched), (machine.disk.id, machine.disk.made))
-            usd = sum((self.account.uses[key].usd(key[1], at) for key in uses), Decimal(0))
+    def _spent(self, there: Sequence[Machine]) -> set[tuple[str, str]]:
+        """Whose caps are spent, of those who have a machine, by the cloud's own bill and to the cent.
+
+        Of the others nothing can have changed, but for whom it billed something since the last look.
+        """
+        going_on: dict[tuple[str, str], Decimal] = {}
+        for machine in there:
+            usd = self._going_on_usd(machine)
             for key in _scopes(machine):
-                spent[key] = spent.get(key, Decimal(0)) + usd
+                going_on[key] = going_on.get(key, Decimal(0)) + usd
         over = {
-            key: usd - Decimal(self.audit.caps[key]) / MICRO for key, usd in spent.items() if key in self.audit.caps
+            key: self.account.spent.get(key, Decimal(0)) + going_on.get(key, Decimal(0)) - self.audit.cap_usd(key)
+            for key in (going_on.keys() | self.account.billed) & self.audit.caps.keys()
         }
+        self.account.billed.clear()
         self.overspent = max([self.overspent, *over.values()])
         return {key for key, usd in over.items() if usd > CENT}
+
+    def _going_on_usd(self, machine: Machine) -> Decimal:
+        """What a machine that runs has cost since it was started, with its disk."""
+        if machine.state != RUNNING:
+            return Decimal(0)
+        uses = ((machine.id, machine.launched), (machine.disk.id, machine.disk.made))
+        return sum((self.account.uses[key].usd(key[1], self.account.now()) for key in uses), Decimal(0))
 
 
 def _scopes(machine: Machine) -> list[tuple[str, str]]:

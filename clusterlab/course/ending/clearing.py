@@ -11,7 +11,7 @@ from clusterlab.course.ending.keeping import BUCKET, Kept, buckets, payer, with_
 from clusterlab.course.orphans import of_scan, together, usd_of
 from clusterlab.google.clearing import Clearing as GoogleClearing
 from clusterlab.google.scan import scan as scan_google
-from clusterlab.reaper.listing import Question
+from clusterlab.reaper.question import Question
 from clusterlab.reaper.scan import Scan
 from clusterlab.reaper.step import Rules, Sighting, Step
 from clusterlab.reaper.sweep import Sweep, Verdict

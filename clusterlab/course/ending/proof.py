@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.errors import InputError, Problem, StorageError
-from clusterlab.reaper.proof import FORMAT, Entry, Proof
+from clusterlab.reaper.proof import FORMAT, Entry, Proof, by_line
 from clusterlab.reaper.resource import Kind, Resource
 from clusterlab.reaper.scan import Scan
 from clusterlab.reaper.step import Step
@@ -144,7 +144,7 @@ class Paper:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with _alone(self.path.parent):
                 proof = made(self.read(course))
-                write_atomically(self.path, json.dumps(proof.as_json(), indent=1) + "\n")
+                write_atomically(self.path, by_line(proof.as_json()))
         except OSError as error:
             raise StorageError(f"{self.path}: cannot be written: {error}") from error
         return proof

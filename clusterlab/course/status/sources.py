@@ -60,7 +60,7 @@ class Sources:
         if "aws" not in {each.cloud for each in self.cluster.infra}:
             raise NotAsked("the class has no place there")
         account = self.cloud() if self.cloud else _account()
-        from clusterlab.reaper.listing import Question
+        from clusterlab.reaper.question import Question
         from clusterlab.reaper.resource import BY_THE_HOUR
         from clusterlab.reaper.scan import scan
 

@@ -87,7 +87,7 @@ def orphans(course: Course) -> list[Orphan]:
 def orphans_here(course: Course) -> list[Orphan]:
     """The same in the class's region, as it is now."""
     from clusterlab.course.orphans import of_scan
-    from clusterlab.reaper.listing import Question
+    from clusterlab.reaper.question import Question
     from clusterlab.reaper.scan import scan
 
     seen = scan(course.aws, [REGION], Question(courses=frozenset([course.name])), everywhere=False)

@@ -32,3 +32,16 @@ def test_several_machines_of_a_run_are_committed_once_and_hold_their_sum(ledger:
 def test_what_is_nobodys_goes_on_and_ends_as_one_use(ledger: Ledger) -> None:
     ledger.record_all([use(None, run=None), use(2, run=None)])
     assert held(ledger) == Decimal(2)
+
+
+def test_a_run_that_is_not_over_holds_up_no_other_that_is_settled_with_it(ledger: Ledger) -> None:
+    ledger.reserve(asked(run="r1", usd="5"))
+    ledger.record_all([use(2), use(None, run="r2", resource_id="i-2")])
+    going_on, unknown, settled = ledger.settle_all(["r2", "r3", "r1"])
+    assert isinstance(going_on, InputError)
+    assert "i-2 goes on" in str(going_on)
+    assert isinstance(unknown, InputError)
+    assert not isinstance(settled, InputError)
+    assert settled.usd == Decimal(-3)
+    assert ledger.settle_all(["r1"]) == [settled]
+    assert ledger.verify() is None

@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import CompoundSelect, Select, event
 
 from clusterlab.cost.interval import Source
 from clusterlab.errors import ClusterlabError, InputError
+from clusterlab.ledger import journal, standing
 from clusterlab.ledger.budget import BudgetError
 from clusterlab.ledger.closing import conclude
 from clusterlab.ledger.ledger import Ledger
@@ -128,3 +129,17 @@ def test_a_question_reads_what_is_new_and_not_the_course(ledger: Ledger) -> None
     assert held(ledger) == 30
     assert not [text for text in read if "GROUP BY" in text and "balances" not in text]
     assert len([text for text in read if "FROM entries" in text]) == 2
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("statement", [standing._OF_RESOURCES, journal._DUE, journal._OF_MANY])
+def test_what_is_looked_up_is_found_through_an_index_however_long_the_ledger_is(
+    ledger: Ledger, statement: CompoundSelect[Any] | Select[Any]
+) -> None:
+    given = {"runs": ["r1"], "intervals": ["i-1 x"], "after": "x", "now": "y"} | standing._ranges(["i-1", "i-2"])
+    bound = statement.params({key: given[key] for key in statement.compile().params if key in given})
+    with ledger.database.reading() as connection:
+        told = str(bound.compile(connection, compile_kwargs={"literal_binds": True}))
+        steps = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {told}")]
+    assert any("SEARCH entries USING INDEX" in step for step in steps)
+    assert not any("SCAN entries" in step for step in steps)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -139,7 +139,7 @@ class Memory:
         del source, resources  # There is one of each.
         return {each.resource_id: each for each in sorted(self.kept.values(), key=lambda each: each.start)}
 
-    def record_all(self, intervals: Iterable[Interval]) -> list[object]:
+    def record_all(self, intervals: Sequence[Interval]) -> list[object]:
         return [self._record(interval) for interval in intervals]
 
     def _record(self, interval: Interval) -> object:
@@ -151,8 +151,8 @@ class Memory:
     def unsettled(self) -> dict[str, list[Interval]]:
         return {}
 
-    def settle(self, run: str) -> None:
-        raise AssertionError(run)
+    def settle_all(self, runs: Sequence[str]) -> list[object]:
+        raise AssertionError(runs)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

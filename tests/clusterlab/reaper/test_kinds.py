@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from clusterlab.reaper.cloud import Cloud
-from clusterlab.reaper.listing import Question
 from clusterlab.reaper.proof import Proof
+from clusterlab.reaper.question import Question
 from clusterlab.reaper.resource import Kind
 from clusterlab.reaper.scan import scan
 from clusterlab.reaper.step import Step

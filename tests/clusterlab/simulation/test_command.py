@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -9,6 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from clusterlab.cli import app
+from clusterlab.errors import EXIT_INTERRUPTED
+from clusterlab.simulation.invariant import Invariant
+from clusterlab.simulation.semester import Semester
 from clusterlab.simulation.server import Round, Server
 from tests.clusterlab.conftest import ROOT
 from tests.clusterlab.simulation.conftest import Begin, needs_sky
@@ -41,6 +46,21 @@ def test_what_does_not_hold_is_told_with_its_events_and_its_seed(begin: Begin, m
     assert "FAIL  no machine runs that nobody reserved for" in done.stdout
     assert "the last events, of --seed 7:" in done.stdout
     assert ": let through" in done.stdout
+
+
+@needs_sky
+def test_ctrl_c_ends_it_after_the_hour_with_what_came_of_it(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    del begin
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(Semester, "_note_day", lambda _: os.kill(os.getpid(), signal.SIGINT))
+    before = signal.getsignal(signal.SIGINT)
+    done = CliRunner().invoke(app, SMALL)
+    assert done.exit_code == EXIT_INTERRUPTED
+    # The first day of the class, by its own time.
+    assert "stopped before its end, at 2026-09-01 22:00 UTC" in done.stdout
+    assert f"HELD  {Invariant.SUMS}" in done.stdout
+    assert "PASS" not in done.stdout
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_class_without_dates_cannot_be_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from clusterlab.cost.interval import Interval
 from clusterlab.lease import Lease, parse_lease
 from clusterlab.ledger.account import Account
 from clusterlab.ledger.ledger import Ledger
+from clusterlab.metering import ec2
 from clusterlab.reaper.reap import reap
 from clusterlab.simulation import server
 from clusterlab.simulation.invariant import Invariant
@@ -92,6 +93,15 @@ def settles_for_less(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Account, "final_micro_usd", property(lambda _: 10_000))
 
 
+def never_settles(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(server, "settle", lambda *_: [])
+
+
+def charges_spot_as_on_demand(patch: pytest.MonkeyPatch) -> None:
+    real = ec2._instance
+    patch.setattr(ec2, "_instance", lambda instance, *given: real({**instance, "InstanceLifecycle": None}, *given))
+
+
 BROKEN: dict[str, tuple[Spoil, Invariant, dict[str, Any]]] = {
     "lets all through": (lets_all_through, Invariant.BUDGET, {"budget": Decimal("0.5")}),
     "reserves nothing": (reserves_nothing, Invariant.RESERVED, {}),
@@ -102,6 +112,8 @@ BROKEN: dict[str, tuple[Spoil, Invariant, dict[str, Any]]] = {
     "loses an interval": (loses_an_interval, Invariant.METERED, {}),
     "cuts an interval short": (cuts_an_interval_short, Invariant.METERED, {}),
     "settles for less": (settles_for_less, Invariant.SUMS, {}),
+    "never settles": (never_settles, Invariant.SUMS, {}),
+    "charges spot as on demand": (charges_spot_as_on_demand, Invariant.METERED, {"p_small": 1.0, "p_spot": 1.0}),
 }
 
 

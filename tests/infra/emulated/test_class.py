@@ -14,7 +14,7 @@ import pytest
 from clusterlab.cluster import Cluster
 from clusterlab.course.config import skypilot_config
 from clusterlab.reaper.cloud import Cloud
-from clusterlab.reaper.listing import Question
+from clusterlab.reaper.question import Question
 from clusterlab.reaper.resource import Kind
 from clusterlab.reaper.scan import scan
 from clusterlab.rehearsal.account import OF_THE_CLASS
