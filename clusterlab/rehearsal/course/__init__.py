@@ -9,8 +9,8 @@ SkyPilot, the emulated account, the ledger, and the class's clock.
 
 What can be forwarded honestly is time in which nobody computes. So there are two paces, and no other:
 
-- **at one second a second**: whatever SkyPilot launches and students submit. Leases, reservations and turns in the queue
-  are of this machine's time, as are autostop and Ray, and the class's clock begins there.
+- **at one second a second**: whatever SkyPilot launches and students submit. Leases, reservations and turns in the
+  queue are of this machine's time, as are autostop and Ray, and the class's clock begins there.
 - **forwarded** (`clock.py`), once nothing more is launched: by hours, where machines only idle. EC2's times, the date
   of its answers, metering, ledger, notices, leases, sweeps and bills all go by this clock.
 

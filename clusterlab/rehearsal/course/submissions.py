@@ -17,7 +17,7 @@ from clusterlab.rehearsal.course.roles import TEACHER
 from clusterlab.rehearsal.course.tasks import copy_shared
 from clusterlab.rehearsal.course.turns import check_turns, tickets
 from clusterlab.rehearsal.launch import check_record
-from clusterlab.rehearsal.shared import START_SECONDS, tunnel
+from clusterlab.rehearsal.shared import tunnel
 from clusterlab.rehearsal.steps import StepError
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from clusterlab.rehearsal.steps import Step
 
 LOOK_SECONDS = 10.0
+START_SECONDS = 300
+"""How long Ray may take until all machines have come to it."""
 SUBMIT_SECONDS = 3600
 """How long a submission may take, with its turn waited for."""
 SUBMITTED = "submitted"
@@ -61,7 +63,7 @@ def every_lab(course: Course, step: Step) -> None:
     try:
         with tunnel(course.sky, course.name) as address:
             os.environ |= {"RAY_ADDRESS": address}
-            _wait_for_ray(course, address)
+            _wait_for_ray(course, address, num_machines)
             step.notes += _refused(course)
             with ThreadPoolExecutor(len(students)) as pool:
                 futures = [pool.submit(_submit_all, course, student) for student in students]
@@ -77,19 +79,25 @@ def every_lab(course: Course, step: Step) -> None:
     step.notes.append(check_turns(tickets(course), course.cluster.limits, num_machines))
 
 
-def _wait_for_ray(course: Course, address: str) -> None:
-    """The cluster is up before its Ray is."""
-    from clusterlab.submission.jobs_api import JobsApi
+def _wait_for_ray(course: Course, address: str, num_machines: int) -> None:
+    """The cluster is up before its Ray is, and that answers before all machines have come to it.
 
-    deadline = time.monotonic() + START_SECONDS
-    while True:
+    Until they have, what asks for all of them is refused: a class is told of its cluster when they are there.
+    """
+    from clusterlab.metering import ray
+
+    deadline, seen = time.monotonic() + START_SECONDS, "does not answer"
+    while time.monotonic() < deadline:
         try:
-            JobsApi.connect(address, course.token, seconds=LOOK_SECONDS)
-            return
+            num_nodes = ray.ask(address, course.token).num_nodes
         except UnreachableError as error:
-            if time.monotonic() > deadline:
-                raise StepError(f"the class's Ray: {error}") from error
-            time.sleep(2)
+            seen = str(error)
+        else:
+            if num_nodes >= num_machines:
+                return
+            seen = f"has {num_nodes} of {num_machines} machines"
+        time.sleep(2)
+    raise StepError(f"the class's Ray: {seen}, {START_SECONDS} s after its launch")
 
 
 def _refused(course: Course) -> list[str]:
