@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from clusterlab.bill.unit import Unit
 from clusterlab.cost.interval import Interval
 from clusterlab.ledger.location import named, open_ledger
+
+if TYPE_CHECKING:
+    from clusterlab.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +36,16 @@ class Records:
         """
         if named() is None and not needed:
             return cls()
-        with closing(open_ledger()) as ledger:
+        return cls.read(open_ledger)
+
+    @classmethod
+    def read(cls, opened: Callable[[], Ledger]) -> Records:
+        """Read a ledger.
+
+        Raises:
+            UnreachableError: it does not answer.
+        """
+        with closing(opened()) as ledger:
             estimates = {
                 Unit(student=use.student, lab=use.lab or ""): use.reserved_usd
                 for use in ledger.uses()

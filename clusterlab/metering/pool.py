@@ -51,7 +51,27 @@ def observe(
     ]
     if running:
         sightings += _shares(pool, running, state)
+    elif machines and _idle(pool) in known:
+        sightings.append(_last(pool, machines, at))
     return Observation(source=Source.RAY, at=at, covered=frozenset({pool}), sightings=tuple(sightings))
+
+
+def _idle(pool: str) -> str:
+    return f"{pool}/idle"
+
+
+def _last(pool: str, machines: Sequence[Sighting], at: datetime) -> Sighting:
+    """The idle rest of a pool that is gone: it ended with the last machine, which EC2 knows better than a look."""
+    return Sighting(
+        resource_id=_idle(pool),
+        kind=Kind.COMPUTE,
+        tags=machines[0].tags,
+        # No later than any use of it, so that none begins anew.
+        start=min((each.start for each in machines if each.start), default=at),
+        end=max(each.end or at for each in machines),
+        shape="gone",
+        region=pool,
+    )
 
 
 def gpus_held(interval: Interval) -> Decimal:
@@ -75,7 +95,7 @@ def _shares(pool: str, machines: Sequence[Sighting], state: RayState) -> Iterato
         shape = f"{amount:f} of {whole:f} {unit}"
         yield _sighting(holding.job, holding.tags, shape, pool, Price(usd_per_hour=usd, as_of=price.as_of))
     shape = f"idle: {whole - held:f} of {whole:f} {unit}"
-    yield _sighting(f"{pool}/idle", machines[0].tags, shape, pool, Price(usd_per_hour=rest, as_of=price.as_of))
+    yield _sighting(_idle(pool), machines[0].tags, shape, pool, Price(usd_per_hour=rest, as_of=price.as_of))
 
 
 def _amount(holding: Holding, unit: str) -> Decimal:

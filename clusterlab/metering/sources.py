@@ -33,6 +33,8 @@ class Sources:
     """The file of a centre whose Slurm is asked."""
     pool: str | None = None
     """The tag `run` of a shared cluster's machines."""
+    catalog: Catalog | None = None
+    """The prices; those of this repository where none are given."""
 
     def check(self) -> None:
         """Refuse what cannot be asked.
@@ -59,7 +61,7 @@ class Sources:
             known: Reads what is on the ledger; asked only for a pool.
             at: Now, in UTC.
         """
-        catalog = Catalog.load()
+        catalog = self.catalog or Catalog.load()
         if self.regions:
             seen = _answered(Source.EC2, at, lambda: self._ec2(catalog, at))
             machines = tuple(each for each in seen.sightings if self._pooled(each))

@@ -79,6 +79,8 @@ class Call:
     """By the cloud's clock."""
     disk_gb: int = 0
     """Of the root disk that was asked for with a machine."""
+    disks: tuple[str, ...] = ()
+    """The ids of the root disks, one for each machine."""
 
 
 @dataclass(kw_only=True)
@@ -156,7 +158,10 @@ class EmulatedCloud:
     ) -> None:
         sizes = [int(values[0]) for key, values in form.items() if key.endswith(".Ebs.VolumeSize")]
         disk_gb = sum(sizes) if action == "RunInstances" else 0
-        self.calls.append(Call(action=action, instances=instances, error=error, at=self.clock(), disk_gb=disk_gb))
+        disks = tuple(map(_root_disk, instances)) if action == "RunInstances" else ()
+        self.calls.append(
+            Call(action=action, instances=instances, error=error, at=self.clock(), disk_gb=disk_gb, disks=disks)
+        )
 
     def _boot(self, instance_id: str) -> None:
         if instance_id not in self.hosts:
@@ -285,6 +290,13 @@ def _admit(user_data: Any) -> str:
             f"chown -R {user['name']}: {home}/.ssh; chmod 700 {home}/.ssh; chmod 600 {home}/.ssh/authorized_keys"
         )
     return "\n".join(lines)
+
+
+def _root_disk(instance_id: str) -> str:
+    from moto.ec2.models import ec2_backends
+
+    instance: Any = ec2_backends[ACCOUNT][REGION].get_instance(instance_id)
+    return next((str(disk.volume_id) for disk in instance.block_device_mapping.values()), "")
 
 
 def _unplug(instance_id: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -54,6 +55,15 @@ _OTHER_COLUMNS = (
     *("InstanceType", "vCPUs", "MemoryGiB", "AcceleratorName", "AcceleratorCount", "GpuInfo"),
     *("Region", "AvailabilityZone", "Price", "SpotPrice"),
 )
+
+
+def emulated(catalog: Catalog) -> Catalog:
+    """What the emulated cloud charges: where no spot price is known that on demand, since AWS asks for no more."""
+    rows = (
+        replace(row, spot_usd=row.on_demand_usd) if row.cloud == CLOUD and row.spot_usd is None else row
+        for row in catalog.rows
+    )
+    return Catalog(rows=tuple(rows))
 
 
 def write_skypilot_catalog(catalog: Catalog, home: Path, *, image_id: str = IMAGE_ID) -> None:

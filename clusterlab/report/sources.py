@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clusterlab.bill.reconciliation import Reconciliation, reconcile
 from clusterlab.bill.records import Records
@@ -19,6 +19,9 @@ from clusterlab.ledger.location import open_ledger
 from clusterlab.ledger.statement import Statement
 from clusterlab.report.facts import Facts, Finding, Outcome, Sweep
 from clusterlab.report.results import Entry, number
+
+if TYPE_CHECKING:
+    from clusterlab.ledger.ledger import Ledger
 
 PROOF_FORMAT = "clusterlab-proof-1"
 
@@ -31,6 +34,7 @@ def gather(
     store: Path,
     rules: Path | None = None,
     proof: Path | None = None,
+    opened: Callable[[], Ledger] = open_ledger,
 ) -> Facts:
     """All that is known of a course: of the one course of the ledger where none is named.
 
@@ -40,9 +44,9 @@ def gather(
         UnreachableError: the ledger does not answer.
         StorageError: what lies there is no ledger.
     """
-    with closing(open_ledger()) as ledger:
+    with closing(opened()) as ledger:
         found = ledger.statement(course)
-    return facts_of(found, entries, problems, bill=_bill(found, store, rules), proof=proof)
+    return facts_of(found, entries, problems, bill=_bill(found, store, rules, opened), proof=proof)
 
 
 def facts_of(
@@ -132,10 +136,10 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _bill(found: Statement, store: Path, rules: Path | None) -> Reconciliation | None:
+def _bill(found: Statement, store: Path, rules: Path | None, opened: Callable[[], Ledger]) -> Reconciliation | None:
     """The bill against the ledger, of all courses, since a bill is of an account; None where none was imported."""
     shared = load_rules(rules) if rules else ()
     if not any(store.glob("*/*.parquet")):
         return None
-    records = Records.of_ledger()
+    records = Records.read(opened)
     return reconcile(Store(folder=store), records.intervals, records.estimates, shared, now=found.at)

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,10 @@ def test_a_class_is_rehearsed_from_a_killed_beginning_to_a_proven_end(rehearse: 
     out = repository / "out"
     assert json.loads((out / "proof.json").read_text())["proven"] is True
     with (out / "report.csv").open() as file:
-        assert {line["student"] for line in csv.DictReader(file)} == {"ben", "carla"}
+        *lines, total = csv.DictReader(file)
+    assert {line["student"] for line in lines} == {"ben", "carla"}
+    for column in ("planned_usd", "metered_usd", "billed_usd"):
+        assert sum(Decimal(line[column]) for line in lines) == Decimal(total[column]) > 0
+    assert "emulated" in (out / "emulated-bill.csv").read_text()
     assert "emulated" in record
     assert any("idle" in each for each in record["forwarded"])

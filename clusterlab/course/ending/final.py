@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +26,7 @@ from clusterlab.run import write_atomically
 if TYPE_CHECKING:
     from clusterlab.cost.interval import Interval
     from clusterlab.ledger.ledger import Ledger
+    from clusterlab.report.results import Entry
 
 FINAL = timedelta(days=10)
 """After a month's end, until which the clouds still change its bill."""
@@ -48,6 +49,10 @@ class Order:
     """Of the report."""
     until: date | None
     """The course's last day."""
+    entries: Sequence[Entry] = ()
+    """What came of its runs, where they are at hand."""
+    opened: Callable[[], Ledger] = open_ledger
+    """Opens the ledger."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +89,7 @@ def close_course(order: Order, document: Mapping[str, Any] | None, now: datetime
         InputError: an export or a rule is wrong.
     """
     ended = _ended(order, document)
-    with closing(open_ledger()) as ledger:
+    with closing(order.opened()) as ledger:
         close(ledger, order.course)
         _end_open(ledger, order.course, ended)
         conclude(ledger, order.course)
@@ -92,7 +97,14 @@ def close_course(order: Order, document: Mapping[str, Any] | None, now: datetime
         if fault is not None:
             raise ClusterlabError(f"{ledger.database.name}: {fault}; class {order.course} was not closed")
         _check_final(order, ledger, now)
-    facts = gather((), course=order.course, store=order.store, rules=order.rules, proof=order.proof)
+    facts = gather(
+        order.entries,
+        course=order.course,
+        store=order.store,
+        rules=order.rules,
+        proof=order.proof,
+        opened=order.opened,
+    )
     summary = Summary.of(facts, until=order.until)
     return _sealed(order, summary, document or {})
 
@@ -148,7 +160,7 @@ def _sealed(order: Order, summary: Summary, document: Mapping[str, Any]) -> Clos
         "billed_usd": f"{sheet.total.billed_usd:.2f}",
         "report_sha256": hashlib.sha256(sheet.text().encode()).hexdigest(),
     }
-    with closing(open_ledger()) as ledger:
+    with closing(order.opened()) as ledger:
         last = last_closing(ledger, order.course)
         before = last is not None and json.loads(last.detail) == detail
         if not before or not all(each.exists() for each in paths):

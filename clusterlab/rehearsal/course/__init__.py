@@ -9,11 +9,10 @@ SkyPilot, the emulated account, the ledger, and the class's clock.
 
 What can be forwarded honestly is time in which nobody computes. So there are two paces, and no other:
 
-- **at one second a second**: whatever SkyPilot launches. Its leases and reservations are of this machine's time, as are
-  autostop and Ray, and the class's clock begins there.
-- **forwarded** (`clock.py`), once nothing more is launched: by a factor while jobs run on the class's Ray, so that a
-  tiny job's seconds are metered as minutes, and by hours where machines only idle. EC2's times, the date of its
-  answers, metering, ledger, notices, leases and sweeps all go by this clock.
+- **at one second a second**: whatever SkyPilot launches and students submit. Leases, reservations and turns in the
+  queue are of this machine's time, as are autostop and Ray, and the class's clock begins there.
+- **forwarded** (`clock.py`), once nothing more is launched: by hours, where machines only idle. EC2's times, the date
+  of its answers, metering, ledger, notices, leases, sweeps and bills all go by this clock.
 
 Which launches are real machines: the class's Ray cluster, one machine each for two students, and a spot machine with
 its successor. The other runs, every student's every lab, are Ray jobs on the class's cluster. Pulumi's engine is not to

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from clusterlab.rehearsal.course.act import Act
-from clusterlab.rehearsal.course.closing import final_report, take_down
+from clusterlab.rehearsal.course.closing import final_report
+from clusterlab.rehearsal.course.ending import take_down
 from clusterlab.rehearsal.course.hours import lease_over, spent
 from clusterlab.rehearsal.course.launches import beyond_the_cap, own_machines
 from clusterlab.rehearsal.course.provisioning import crash, set_caps, take_over
@@ -42,7 +43,12 @@ ACTS = (
         needs=("up", "caps"),
     ),
     Act(name="cluster", title="the class's Ray cluster", play=class_cluster, needs=("up", "caps")),
-    Act(name="submit", title="every student submits every lab", play=every_lab, needs=("cluster",)),
+    Act(
+        name="submit",
+        title="every student submits every lab, each when it is its turn",
+        play=every_lab,
+        needs=("cluster",),
+    ),
     Act(
         name="spent",
         title="a machine idles until its student's budget is spent, and is stopped",
@@ -52,6 +58,12 @@ ACTS = (
     Act(
         name="reap", title="a forgotten machine's lease ends, and the reaper takes it", play=lease_over, needs=("own",)
     ),
-    Act(name="down", title="all is taken away, with a proof", play=take_down, always=True),
-    Act(name="report", title="the final report adds up", play=final_report, needs=("down",), always=True),
+    Act(name="down", title="`class down`: all is taken away, with a proof", play=take_down, always=True),
+    Act(
+        name="report",
+        title="an emulated bill closes the class, and the cents add up",
+        play=final_report,
+        needs=("down",),
+        always=True,
+    ),
 )

@@ -1,76 +1,77 @@
-"""The last two acts: all of the class is taken away with a proof, and what it cost is added up in two ways."""
+"""The last act: the emulated cloud's bill comes, the class is closed with it, and what it cost is added up again."""
 
 from __future__ import annotations
 
-import shutil
-from datetime import timedelta
-from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clusterlab.rehearsal.course.bill import BILL, billed, charges, month_after, write_bill
 from clusterlab.rehearsal.course.course import PROOF
-from clusterlab.rehearsal.course.sums import by_the_cloud, check_sums, write_csv
-from clusterlab.rehearsal.course.sweeping import order
+from clusterlab.rehearsal.course.sums import check_sums
 from clusterlab.rehearsal.steps import StepError
 
 if TYPE_CHECKING:
+    from clusterlab.course.ending.final import Closed, Order
     from clusterlab.rehearsal.course.course import Course
     from clusterlab.rehearsal.steps import Step
 
-ROUNDS = 4
-"""One scan sees what is there, a second ends it, and a third ends what was held by machines that are gone."""
-AGAIN_MINUTES = 11
-SETTLED = timedelta(hours=2)
-"""After the last use, by when each run is settled."""
-CENT = Decimal("0.01")
-
-
-def take_down(course: Course, step: Step) -> None:
-    """End all that the account has of the class, in every region, and prove that nothing is left.
-
-    Raises:
-        StepError: something is left, or could not be looked at.
-    """
-    from clusterlab.reaper.reap import reap
-
-    asked, ended = order(course, "down", everywhere=True, ended=True), set()
-    for _ in range(ROUNDS):
-        found = reap(asked, course.aws, clock=course.clock.now)
-        ended |= {each.resource.key for each in found.entries if not each.there}
-        if found.proven:
-            break
-        course.forward("until the next scan of the end", minutes=AGAIN_MINUTES)
-    shutil.copy(asked.proof, course.out / PROOF)
-    if not found.proven:
-        raise StepError("left: " + "; ".join([*(str(each.resource) for each in found.left), *found.faults]))
-    step.notes.append(f"{len(ended)} ended, none left in {len(found.regions)} regions: {PROOF}")
-
 
 def final_report(course: Course, step: Step) -> None:
-    """Settle every run, write the report, and hold its cents against each other and against EC2's own times.
+    """Close the class with its bill, by the code of `clusterlab class close`, and hold the cents against each other.
 
     Raises:
         StepError: they do not add up, the ledger was altered, or a run is not settled.
+        ClusterlabError: something is left, or the bill does not fit the ledger.
     """
-    from clusterlab.report.page import page
-    from clusterlab.report.results import read_runs
+    from clusterlab.course.ending.final import FINAL, close_course
+    from clusterlab.course.ending.proof import Paper
     from clusterlab.report.sources import facts_of
     from clusterlab.report.summary import Summary
 
-    course.forward("until all is settled", seconds=SETTLED.total_seconds())
-    course.meter()
     fault, open_runs = course.ledger.verify(), course.ledger.unsettled()
     if fault or open_runs:
         raise StepError(f"the ledger: {fault or ''} {len(open_runs)} runs not settled: {', '.join(open_runs)}")
+    found, path = charges(course), course.out / BILL
+    if not found:
+        step.notes.append("nothing was launched: there is no bill")
+        return
+    write_bill(found, path)
+    final = month_after(max(each.end for each in found)) + FINAL
+    course.forward("until the bill is final", seconds=(final - course.clock.now()).total_seconds())
+    order, document = _order(course, path), Paper(path=course.out / PROOF).read(course.name)
+    closed = close_course(order, document, course.clock.now())
+    if not close_course(order, document, course.clock.now()).before:
+        raise StepError("the class was closed, and closing it again is another end")
+    summary = Summary.of(facts_of(course.ledger.statement(course.name), ()))
+    check_sums(course.out / "report.csv", summary, billed(path))
+    step.notes.append(_told(closed, order, len(found)))
+
+
+def _order(course: Course, bill: Path) -> Order:
+    from clusterlab.course.ending.final import Order
+    from clusterlab.report.results import read_runs
+
     entries, problems = read_runs(course.out, course.root)
-    summary = Summary.of(facts_of(course.ledger.statement(course.name), entries, problems, proof=course.out / PROOF))
-    (course.out / "report.html").write_text(page(summary))
-    write_csv(summary, course.out / "report.csv")
-    check_sums(summary, course.out / "report.csv")
-    apart = abs(summary.total.metered.usd - by_the_cloud(course))
-    if apart >= CENT:
-        raise StepError(f"metered {summary.total.metered} USD, by EC2's own times {by_the_cloud(course):.6f}")
-    passed = sum(each.verdict == "PASS" for each in entries)
-    step.notes.append(
-        f"{summary.total.shown} USD in {len(summary.cells)} cells, {len(summary.facts.intervals)} intervals; "
-        f"{apart:.4f} USD from EC2's own times; {passed} of {len(entries)} runs PASS"
+    if problems:
+        raise StepError("; ".join(map(str, problems)))
+    return Order(
+        course=course.name,
+        file=course.cluster.path,
+        proof=course.out / PROOF,
+        bills=[bill],
+        store=course.out / "bill",
+        rules=None,
+        folder=course.out,
+        until=course.cluster.dates.end if course.cluster.dates else None,
+        entries=entries,
+        opened=course.open_ledger,
+    )
+
+
+def _told(closed: Closed, order: Order, num_charges: int) -> str:
+    total, passed = closed.sheet.total, sum(each.verdict == "PASS" for each in order.entries)
+    return (
+        f"planned {total.planned_usd}, metered {total.metered_usd}, billed {total.billed_usd} USD by {BILL} "
+        f"({num_charges} machines and disks); {len(closed.sheet.lines)} lines that sum to the cent; "
+        f"{passed} of {len(order.entries)} runs PASS"
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from clusterlab.rehearsal.client import SkyPilot
 from clusterlab.rehearsal.cloud import REGION, EmulatedCloud
 from clusterlab.rehearsal.course.clock import Clock
 from clusterlab.rehearsal.course.roles import Roles
+from clusterlab.rehearsal.course.stack import EmulatedStack
 from clusterlab.rehearsal.steps import StepError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from clusterlab.reaper.cloud import Cloud
 
 LEDGER = "ledger.db"
-STACK = "stack.jsonl"
 PROOF = "proof.json"
 
 
@@ -53,6 +52,7 @@ class Course:
     cloud: EmulatedCloud
     clock: Clock
     catalog: Catalog
+    """What the emulated cloud charges."""
     ledger: Ledger
     settings: Mapping[str, object] = field(default_factory=dict)
     """Of SkyPilot's configuration, beside what the stack exports."""
@@ -76,6 +76,17 @@ class Course:
         """Who takes part."""
         return self.cluster.students()
 
+    @property
+    def stack(self) -> EmulatedStack:
+        """What the class's program made."""
+        return EmulatedStack(folder=self.out)
+
+    def open_ledger(self) -> Ledger:
+        """The ledger once more, at the class's time, for who closes it."""
+        from clusterlab.ledger.ledger import Ledger
+
+        return Ledger.open(f"sqlite:///{self.out / LEDGER}", clock=self.clock.now)
+
     def sky_as(self, student: str, **variables: str) -> SkyPilot:
         """SkyPilot in a student's hands: one home for all of them, and a name of his own."""
         given = dict(self.sky.variables) | {"CLUSTERLAB_STUDENT": student} | variables
@@ -94,15 +105,6 @@ class Course:
         self.clock.forward(length)
         self.forwarded.append(f"{length} {why}")
 
-    @contextmanager
-    def hurried(self, factor: int, why: str) -> Iterator[None]:
-        """Let time pass faster while something runs."""
-        before = self.clock.now()
-        with self.clock.pace(factor):
-            yield
-        passed = timedelta(seconds=round((self.clock.now() - before).total_seconds()))
-        self.forwarded.append(f"{passed} {why}, {factor} times as fast")
-
     def meter(self) -> None:
         """Put on the ledger what is in use, as `clusterlab meter` does.
 
@@ -112,7 +114,8 @@ class Course:
         from clusterlab.metering.meter import meter, settle
         from clusterlab.metering.sources import Sources
 
-        sources, at = Sources(course=self.name, regions=(REGION,), pool=self.pool), self.clock.now()
+        sources = Sources(course=self.name, regions=(REGION,), pool=self.pool, catalog=self.catalog)
+        at = self.clock.now()
         metered = [meter(self.ledger, each) for each in sources.observe(self.ledger.intervals, at)]
         settle(self.ledger, at)
         self.ledger.accrue()

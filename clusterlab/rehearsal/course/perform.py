@@ -20,7 +20,7 @@ from clusterlab.rehearsal.course.roles import Roles
 from clusterlab.rehearsal.course.sweeping import write_keep
 from clusterlab.rehearsal.course.tasks import PROJECT, copy_lab, move_class
 from clusterlab.rehearsal.on_cloud import CONTROLLER, CREDENTIALS, SETTINGS, wait_for
-from clusterlab.rehearsal.prices import write_skypilot_catalog
+from clusterlab.rehearsal.prices import emulated, write_skypilot_catalog
 from clusterlab.rehearsal.stage import Request, Stage
 from clusterlab.rehearsal.steps import StepError, Steps, Verdict
 
@@ -57,7 +57,7 @@ def _prepare(request: Request, steps: Steps, sky: SkyPilot, stage: Stage, stack:
 
     clock, out, root = Clock(), Path(request.out), Path(request.root)
     cloud = EmulatedCloud(folder=stage.disks, layers=stage.layers, cache=stage.cache, clock=clock.now)
-    catalog, url = Catalog.load(), f"sqlite:///{out / LEDGER}"
+    catalog, url = emulated(Catalog.load()), f"sqlite:///{out / LEDGER}"
     with steps.step("emulated cloud and SkyPilot's API server") as step:
         cluster = move_class(root / str(request.course), out / "class", clock.now().date())
         labs = {each.lab: copy_lab(each.lab, cluster.course, root, out / "tasks") for each in cluster.labs}

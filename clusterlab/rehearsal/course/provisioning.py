@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from datetime import UTC, datetime
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from clusterlab.ledger.budget import Scope
 from clusterlab.rehearsal.cloud import LOCAL_ENDPOINT, REGION
-from clusterlab.rehearsal.course.course import STACK
 from clusterlab.rehearsal.stack import apply_program, configuration, make_class
 from clusterlab.rehearsal.steps import StepError
 
@@ -29,7 +27,7 @@ def crash(course: Course, step: Step) -> None:
     Raises:
         StepError: it was not killed, or what it left is not found by its tag.
     """
-    arguments = ("--state", str(course.out / STACK), "--cut-off", CUT_OFF)
+    arguments = ("--state", str(course.stack.path), "--cut-off", CUT_OFF)
     result = apply_program(course.cluster.path, *arguments, root=course.root, region=REGION, endpoint=LOCAL_ENDPOINT)
     if result.returncode != -signal.SIGKILL:
         raise StepError(f"it ended with {result.returncode}, and was to be killed: {result.stderr.strip()[-500:]}")
@@ -37,7 +35,7 @@ def crash(course: Course, step: Step) -> None:
     if [str(each.resource.kind) for each in lost] != ["file system"]:
         found = ", ".join(str(each.resource) for each in lost) or "nothing"
         raise StepError(f"found by tag and not in the state: {found}; expected one file system")
-    step.notes.append(f"kill -9 after {len(known(course))} resources; not in the state: {lost[0].resource}")
+    step.notes.append(f"kill -9 after {len(course.stack.known())} resources; not in the state: {lost[0].resource}")
 
 
 def take_over(course: Course, step: Step) -> None:
@@ -48,9 +46,9 @@ def take_over(course: Course, step: Step) -> None:
     """
     import boto3
 
-    before = known(course)
+    before = course.stack.known()
     _end_lost(course)
-    state = ("--state", str(course.out / STACK))
+    state = ("--state", str(course.stack.path))
     exports = make_class(course.cluster.path, *state, root=course.root, region=REGION, endpoint=LOCAL_ENDPOINT)
     course.bucket = str(exports["aws_bucket"])
     course.sky.configure({**course.settings, **configuration(exports)})
@@ -58,7 +56,7 @@ def take_over(course: Course, step: Step) -> None:
     networks = boto3.client("ec2", region_name=REGION).describe_vpcs(Filters=ours)["Vpcs"]
     if lost or len(networks) != 1:
         raise StepError(f"{len(networks)} networks, {len(lost)} not in the state; expected one, and none")
-    made = len(known(course)) - len(before)
+    made = len(course.stack.known()) - len(before)
     step.notes.append(f"{len(before)} resources kept, {made} made, none twice; {exports['aws_vpc_name']}")
 
 
@@ -70,18 +68,11 @@ def set_caps(course: Course, step: Step) -> None:
     step.notes.append(f"{budget.course_usd} USD for the class, {budget.student_usd} for each of {len(course.students)}")
 
 
-def known(course: Course) -> list[str]:
-    """The ids that the stack's state has."""
-    path = course.out / STACK
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    return [line["made"]["id"] for line in lines if line["made"]]
-
-
 def orphans(course: Course) -> list[Orphan]:
     """What the account has of the class in any region, and the state does not know."""
     from clusterlab.course.orphans import find
 
-    return find(course.aws, course.name, known(course), course.catalog)
+    return find(course.aws, course.name, course.stack.known(), course.catalog)
 
 
 def orphans_here(course: Course) -> list[Orphan]:
@@ -91,7 +82,7 @@ def orphans_here(course: Course) -> list[Orphan]:
     from clusterlab.reaper.scan import scan
 
     seen = scan(course.aws, [REGION], Question(courses=frozenset([course.name])), everywhere=False)
-    return of_scan(seen, frozenset(known(course)), course.catalog)
+    return of_scan(seen, frozenset(course.stack.known()), course.catalog)
 
 
 def _end_lost(course: Course) -> None:
@@ -112,6 +103,6 @@ def _end_lost(course: Course) -> None:
         clock=time.monotonic,
     )
     seen, found = clearing.look(), Found.of(None)
-    clearing.end(seen, KeepList(reasons={}), known(course), found)
+    clearing.end(seen, KeepList(reasons={}), course.stack.known(), found)
     for each in found.entries.values():
         course.say(f"{each.resource}: ended{f', refused: {each.error}' if each.error else ''}")

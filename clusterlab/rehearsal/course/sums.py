@@ -1,87 +1,62 @@
-"""What a class's rehearsal cost, summed again by others: by cells, by kinds, by the file, and by EC2's own times."""
+"""The last table of a class's rehearsal, summed again: by the ledger, the report's parts, and the bill's lines."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clusterlab.catalog import HOURS_PER_MONTH, Kind
-from clusterlab.rehearsal import account
+from clusterlab.cost.money import CENT
 from clusterlab.rehearsal.steps import StepError
 
 if TYPE_CHECKING:
-    from clusterlab.reaper.resource import Resource
-    from clusterlab.rehearsal.cloud import Call
-    from clusterlab.rehearsal.course.course import Course
     from clusterlab.report.summary import Summary
 
-DISK = "gp3"
-"""What SkyPilot takes for a root disk."""
-OFF = ("StopInstances", "TerminateInstances")
-COLUMNS = ("student", "lab", "usd", "passed", "failed")
+AMOUNTS = ("planned_usd", "metered_usd", "billed_usd")
+TOTAL = "total"
 
 
-def write_csv(summary: Summary, path: Path) -> None:
-    """A line for each student and lab; what is nobody's has no name."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for each in summary.cells:
-            writer.writerow([each.student or "", each.lab or "", f"{each.usd:.2f}", each.num_passed, each.num_failed])
+def check_sums(report: Path, summary: Summary, billed: Decimal) -> Mapping[str, Decimal]:
+    """Whether the cents of each column of a report add up, and are those of who says the same in another way.
 
+    Args:
+        report: The CSV, a line for each student x lab, and the total last.
+        summary: The ledger as a page shows it.
+        billed: The sum of the bill's lines.
 
-def check_sums(summary: Summary, path: Path) -> None:
-    """Whether the cents of the cells, of the kinds and of the file are the total's, and that of all intervals.
+    Returns:
+        The totals, by column.
 
     Raises:
-        StepError: they are not.
+        StepError: they do not, a price is not known, or bill and metering are a cent or more apart.
     """
-    total, at = summary.total, summary.facts.at
-    with path.open(newline="") as file:
-        written = sum((Decimal(line["usd"]) for line in csv.DictReader(file)), Decimal(0))
-    intervals = sum((each.usd(at) or Decimal(0) for each in summary.facts.intervals), Decimal(0))
-    sums = {
-        "cells": sum((each.usd for each in summary.cells), Decimal(0)),
-        "kinds": sum((each.usd for each in summary.kinds), Decimal(0)),
-        path.name: written,
-        "intervals": intervals.quantize(Decimal("0.01")),
+    with report.open(newline="") as file:
+        *lines, total = csv.DictReader(file)
+    totals = {name: Decimal(total[name]) for name in AMOUNTS}
+    sums = {name: sum((Decimal(line[name]) for line in lines), Decimal(0)) for name in AMOUNTS}
+    metered, facts = summary.total.metered, summary.facts
+    known = sum((each.usd(facts.at) or Decimal(0) for each in facts.intervals), Decimal(0))
+    said = {
+        **{f"{name} of the lines": (name, usd) for name, usd in sums.items()},
+        "what launches reserved": (AMOUNTS[0], _cents(sum((each.reserved_usd for each in facts.uses), Decimal(0)))),
+        "the cells": (AMOUNTS[1], sum((each.usd for each in summary.cells), Decimal(0))),
+        "the kinds": (AMOUNTS[1], sum((each.usd for each in summary.kinds), Decimal(0))),
+        "the intervals": (AMOUNTS[1], _cents(known)),
+        "the bill": (AMOUNTS[2], _cents(billed)),
     }
-    wrong = [f"{name}: {usd}" for name, usd in sums.items() if usd != total.usd]
-    if wrong or not total.metered.complete:
-        raise StepError(f"the total is {total.shown} USD; {', '.join(wrong) or 'a price is not known'}")
+    wrong = [f"{who}: {usd}" for who, (name, usd) in said.items() if usd != totals[name]]
+    if wrong or not metered.complete or total["student"] != TOTAL:
+        raise StepError(f"{report.name}: {_shown(totals)}; {', '.join(wrong) or 'a price is not known'}")
+    if abs(metered.usd - billed) >= CENT:
+        raise StepError(f"metered {metered} USD, billed by the emulated cloud's own record {billed:.6f}")
+    return totals
 
 
-def by_the_cloud(course: Course) -> Decimal:
-    """What machines and their disks cost by when the cloud was asked to start, stop and end them.
-
-    No word of the meter is in it, nor of EC2's answers: the times are those at which the calls went through.
-    """
-    shapes = {each.id: each for each in account.launched()}
-    calls = [call for call in course.cloud.calls if call.error is None]
-    usd = Decimal(0)
-    for begun in (call for call in calls if call.action == "RunInstances"):
-        for instance in begun.instances:
-            later = [call for call in calls if instance in call.instances and call.at >= begun.at]
-            usd += _usd(course, shapes[instance], begun.disk_gb, later)
-    return usd
+def _cents(usd: Decimal) -> Decimal:
+    return usd.quantize(CENT)
 
 
-def _usd(course: Course, machine: Resource, disk_gb: int, calls: Sequence[Call]) -> Decimal:
-    """From its start to its stop or end for the machine, to its end for the disk."""
-    began, now = calls[0].at, course.clock.now()
-    gone = next((call.at for call in calls if call.action == "TerminateInstances"), now)
-    halted = next((call.at for call in calls if call.action in OFF), now)
-    row = course.catalog.row(Kind.MACHINE, "aws", machine.region, machine.shape)
-    disk = course.catalog.row(Kind.DISK, "aws", machine.region, DISK)
-    price, gb_month = row.usd(spot=machine.spot) if row else None, disk.on_demand_usd if disk else None
-    if price is None or gb_month is None:
-        raise StepError(f"{machine}: its price, or that of {DISK}, is not in the catalog")
-    return _hours(halted - began) * price + _hours(gone - began) * gb_month * disk_gb / HOURS_PER_MONTH
-
-
-def _hours(length: timedelta) -> Decimal:
-    return Decimal(str(length.total_seconds())) / 3600
+def _shown(totals: Mapping[str, Decimal]) -> str:
+    return ", ".join(f"{name} {usd}" for name, usd in totals.items())

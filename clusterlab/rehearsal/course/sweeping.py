@@ -20,9 +20,9 @@ def write_keep(course: Course) -> None:
     (course.out / KEEP).write_text(json.dumps({"keep": kept}) + "\n")
 
 
-def order(course: Course, what: str, *, everywhere: bool = False, ended: bool = False) -> Order:
-    """A sweep with papers of its own: `enforce`, `reap` or, once the class is over, `down`."""
-    from clusterlab.reaper.reap import GRACE_HOURS, Order
+def order(course: Course, what: str) -> Order:
+    """A sweep with papers of its own: `enforce` or `reap`."""
+    from clusterlab.reaper.reap import Order
 
     return Order(
         courses=[course.name],
@@ -30,7 +30,5 @@ def order(course: Course, what: str, *, everywhere: bool = False, ended: bool = 
         state=str(course.out / f"{what}-seen.json"),
         proof=str(course.out / f"{what}-proof.json"),
         yes=True,
-        regions=() if everywhere else (REGION,),
-        grace_hours=0 if ended else GRACE_HOURS,
-        ended=ended,
+        regions=(REGION,),
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -66,6 +67,22 @@ def test_a_pool_that_is_gone_costs_nothing_more(ledger: Ledger) -> None:
     meter(ledger, pool.observe("p1", [machine("i-1")], state(holding("ana", "2")), KNOWN, at=NOON))
     meter(ledger, pool.observe("p1", [], NOTHING, KNOWN, at=NOON + HOUR))
     assert {each.end for each in ledger.intervals()} == {NOON + HOUR}
+
+
+def test_the_idle_rest_ends_with_the_last_machine_and_not_with_the_look_that_finds_it_gone(ledger: Ledger) -> None:
+    machines = [replace(machine(name), start=NOON - HOUR) for name in KNOWN]
+    meter(ledger, pool.observe("p1", machines, state(), KNOWN, at=NOON))
+    ends = {"i-1": NOON + HOUR, "i-2": NOON + 2 * HOUR}
+    gone = [replace(each, end=ends[each.resource_id]) for each in machines]
+    for look in (4, 5):
+        meter(ledger, pool.observe("p1", gone, NOTHING, {*KNOWN, "p1/idle"}, at=NOON + look * HOUR))
+        assert [(each.resource_id, each.end) for each in ledger.intervals()] == [("p1/idle", NOON + 2 * HOUR)]
+
+
+def test_a_pool_that_came_and_went_between_two_looks_is_paid_once(ledger: Ledger) -> None:
+    gone = replace(machine("i-1"), start=NOON, end=NOON + HOUR)
+    meter(ledger, pool.observe("p1", [gone], NOTHING, set(), at=NOON + 3 * HOUR))
+    assert [(each.resource_id, each.end) for each in ledger.intervals()] == [("i-1", NOON + HOUR)]
 
 
 def test_a_machine_without_a_price_leaves_all_shares_unknown() -> None:

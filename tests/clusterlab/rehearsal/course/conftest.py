@@ -25,6 +25,7 @@ from clusterlab.rehearsal.course.course import Course
 from clusterlab.rehearsal.course.roles import Roles
 from clusterlab.rehearsal.course.sweeping import write_keep
 from clusterlab.rehearsal.course.tasks import PROJECT, copy_lab, move_class
+from clusterlab.rehearsal.prices import emulated
 from clusterlab.tags import LEASE_FORMAT
 from tests.clusterlab.conftest import ROOT
 
@@ -92,6 +93,8 @@ def _empty() -> None:
 def course(cloud: EmulatedCloud, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Course]:
     # moto's accounts have all of AWS's regions, and to look at each takes seconds.
     monkeypatch.setattr(Cloud, "regions", lambda *_: (HERE,))
+    # Nothing listens there: no SkyPilot of this machine is asked to end anything.
+    monkeypatch.setenv("SKYPILOT_API_SERVER_ENDPOINT", "http://127.0.0.1:1")
     cluster = move_class(ROOT / "clusters" / "demo.yaml", tmp_path / "class", clock.now().date())
     labs = {each.lab: copy_lab(each.lab, cluster.course, ROOT, tmp_path / "tasks") for each in cluster.labs}
     with closing(Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}", begin=True, clock=clock.now)) as ledger:
@@ -109,14 +112,14 @@ def course(cloud: EmulatedCloud, clock: Clock, tmp_path: Path, monkeypatch: pyte
             sky=SkyPilot(home=tmp_path, root=ROOT, log=tmp_path / "sky.log", variables={}),
             cloud=cloud,
             clock=clock,
-            catalog=Catalog.load(),
+            catalog=emulated(Catalog.load()),
             ledger=ledger,
         )
         write_keep(made)
         yield made
 
 
-def launch(course: Course, student: str, shape: str = "g6.xlarge") -> str:
+def launch(course: Course, student: str, shape: str = "g6.xlarge", *, spot: bool = False) -> str:
     """A machine of a student's, as a launch makes it."""
     import boto3
 
@@ -131,6 +134,7 @@ def launch(course: Course, student: str, shape: str = "g6.xlarge") -> str:
         MaxCount=1,
         UserData=base64.b64encode(b"#cloud-config").decode(),
         BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 100, "VolumeType": "gp3"}}],
+        **({"InstanceMarketOptions": {"MarketType": "spot"}} if spot else {}),
         TagSpecifications=[{"ResourceType": kind, "Tags": given} for kind in ("instance", "volume")],
     )
     return str(made["Instances"][0]["InstanceId"])

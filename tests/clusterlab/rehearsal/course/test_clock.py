@@ -30,18 +30,6 @@ def test_it_is_this_machine_s_time_until_it_is_forwarded() -> None:
     assert clock.ahead == timedelta(hours=3)
 
 
-def test_it_runs_faster_for_a_while_and_keeps_what_it_gained() -> None:
-    machine = Machine()
-    clock = Clock(source=machine)
-    with clock.pace(60):
-        machine.at += MINUTE
-        assert clock.now() == NOON + 60 * MINUTE
-        clock.forward(MINUTE)
-    machine.at += MINUTE
-    assert clock.now() == NOON + 62 * MINUTE
-    assert clock.ahead == 60 * MINUTE
-
-
 def test_it_does_not_go_back() -> None:
     with pytest.raises(ValueError, match=r"does not go back"):
         Clock().forward(-MINUTE)
