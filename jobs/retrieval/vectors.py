@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any, Protocol
 
 from clusterlab.errors import UnreachableError
@@ -37,12 +38,11 @@ def vector_index(kind: str, vectors: Any) -> VectorIndex:
 
 
 class FaissIndex:
-    """In this process; one thread a query, so that what runs beside it has a core too."""
+    """In this process; a search has one thread, so that what runs beside it has a core too."""
 
     def __init__(self, kind: str, vectors: Any) -> None:
         import faiss
 
-        faiss.omp_set_num_threads(1)
         dimensions = vectors.shape[1]
         if kind == FLAT:
             self._index = faiss.IndexFlatIP(dimensions)
@@ -50,9 +50,11 @@ class FaissIndex:
             self._index = faiss.IndexHNSWFlat(dimensions, NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
             self._index.hnsw.efConstruction, self._index.hnsw.efSearch = BUILD_WIDTH, SEARCH_WIDTH
         self._index.add(vectors)
+        self._one_thread = partial(faiss.omp_set_num_threads, 1)
 
     def search(self, vector: Any, k: int) -> Ranking:
         """See `VectorIndex`."""
+        self._one_thread()  # It is said of the thread that calls, whichever that is.
         scores, numbers = self._index.search(vector[None], min(k, self._index.ntotal))
         found = numbers[0] >= 0  # The graph gives -1 where it found fewer.
         return Ranking(numbers=numbers[0][found], scores=scores[0][found])

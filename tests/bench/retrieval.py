@@ -6,6 +6,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -42,10 +43,7 @@ def _over_parts(kind: str, index: Hybrid, queries: Sequence[str]) -> Figure:
     methods = (index.lexical, index.dense, index.search)
     for method in methods:
         method(queries[0])
-    times = [
-        [_seconds(lambda method=method, query=query: method(query), time.perf_counter) for method in methods]
-        for query in queries
-    ]
+    times = [[_seconds(partial(method, query), time.perf_counter) for method in methods] for query in queries]
     words, vectors, both = (1000 * statistics.median(column) for column in zip(*times, strict=True))
     ratio = both / max(words, vectors)
     return Figure(
@@ -72,7 +70,7 @@ def over_rank_bm25() -> list[Figure]:
     ratios = sorted(theirs / ours for ours, theirs in pairs)
     ours, theirs = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
     measured = (
-        f"{ratios[PAIRS // 2]:.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f} in {PAIRS} pairs; {ours:.2f} s and {theirs:.2f} s "
+        f"{ratios[PAIRS // 2]:.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f}, {PAIRS} pairs; {ours:.2f} and {theirs:.2f} s "
         f"of CPU; our analysis of the texts, with stems, takes {analysis:.1f} s before)"
     )
     what = f"BM25 index of analyzed passages against rank-bm25's of the same terms ({NUM_PASSAGES:,} passages)"
