@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -69,8 +70,12 @@ def test_a_document_of_100_mb_is_refused_by_its_line_and_not_read(tmp_path: Path
     with (folder / "corpus.jsonl").open("ab") as file:
         file.write(b'{"_id": "d3", "text": "')
         file.truncate(100 * 10**6)  # A hole: it takes no disk.
+    tracemalloc.start()
     with pytest.raises(InputError, match=r"corpus\.jsonl: line 3: a document of more than 1 MiB; allowed: passages"):
         load_beir(folder)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 10 * 2**20
 
 
 def test_the_limit_is_for_one_document_and_not_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
