@@ -120,7 +120,7 @@ test-infra: $(SKY)/installed .venv/iam/installed
 	$(SKY)/bin/python -m pytest tests/infra tests/images $(PYTEST)
 
 .PHONY: test-jobs
-test-jobs: $(BENCH)/installed $(TRAIN)/installed env-rag
+test-jobs: $(BENCH)/installed $(TRAIN)/installed
 	$(BENCH)/bin/python -m pytest tests/jobs $(PYTEST)
 
 .PHONY: test-browser

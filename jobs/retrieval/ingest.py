@@ -13,8 +13,6 @@ from jobs.compress.environments import ROOT, python_of
 
 ENVIRONMENT = "rag"
 BATCH = 256
-"""Documents at most; of few documents each worker still gets `SHARES` batches."""
-SHARES = 8
 BLOCKS = 32
 """At least so many parts that workers can share the work evenly."""
 START_SECONDS = 300
@@ -46,11 +44,11 @@ def ingest(texts: Sequence[str], embedder: Source, num_workers: int) -> Ingested
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars, context.wait_for_min_actors_s = False, START_SECONDS
     documents = [{"number": number, "text": text} for number, text in enumerate(texts)]
-    rows = ray.data.from_items(documents, override_num_blocks=min(BLOCKS * num_workers, len(texts)))
+    rows = ray.data.from_items(documents, override_num_blocks=max(BLOCKS, num_workers))
     embedded = rows.map_batches(
         Worker,
         fn_constructor_args=(embedder,),
-        batch_size=min(BATCH, -(-len(texts) // (SHARES * num_workers))),
+        batch_size=BATCH,
         compute=ray.data.ActorPoolStrategy(size=num_workers),
         **_resources(num_workers),
     )
