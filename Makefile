@@ -21,9 +21,9 @@ BENCH := .venv/bench
 BAKED_IN := /opt/clusterlab
 BAKED := $(BAKED_IN)/train-$(shell sha256sum images/train.lock | cut -c1-12)
 PYTEST ?=
-LOCKS := build control sky train bench node quant compressor gguf vllm vllm-cuda
+LOCKS := build control sky train rag bench node quant compressor gguf vllm vllm-cuda
 # Environments beside `train`, for libraries that want other versions; a lab's setup says which it needs.
-BESIDE := quant compressor gguf vllm
+BESIDE := quant compressor gguf rag vllm
 
 .PHONY: help
 help: ## list the targets

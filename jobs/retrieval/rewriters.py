@@ -1,0 +1,142 @@
+"""Other wordings of a question: by a language model behind OpenAI's protocol, or by a script that says it is one."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from clusterlab.errors import ClusterlabError
+from jobs.load.target import PORTS, split_url
+
+SCRIPTED = "scripted"
+PATH = "/v1/chat/completions"
+KEY_VARIABLE = "CLUSTERLAB_API_KEY"
+MOST_BYTES = 2**20
+"""Of a reply; what is longer is no list of questions."""
+PROMPT = (
+    "Write {number} other wordings of this search query, each with different words of the same meaning. "
+    "Answer with a JSON list of {number} strings and nothing else.\n\nQuery: {query}"
+)
+
+
+class RewriteError(ClusterlabError):
+    """No wordings came for one question."""
+
+
+class Rewriter(Protocol):
+    """Makes wordings."""
+
+    def rewrite(self, query: str) -> list[str]:
+        """Other wordings, at least one.
+
+        Raises:
+            RewriteError: there are none.
+        """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scripted:
+    """No model: puts other words of a table in the place of those that the query has."""
+
+    words: Mapping[str, Sequence[str]]
+    number: int
+
+    def rewrite(self, query: str) -> list[str]:
+        """See `Rewriter`; a query of which the table knows no word is its only wording."""
+        found = []
+        for place in range(self.number):
+            parts = (self._other(word, place) for word in re.split(r"(\w+)", query))
+            found.append("".join(parts))
+        return list(dict.fromkeys(found))
+
+    def _other(self, word: str, place: int) -> str:
+        others = self.words.get(word.lower())
+        return others[place % len(others)] if others else word
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Served:
+    """A model that is asked."""
+
+    url: str
+    """Without a path, such as `http://127.0.0.1:8000`."""
+    model: str
+    number: int
+    limit_seconds: float
+    """For the whole of one reply."""
+
+    def rewrite(self, query: str) -> list[str]:
+        """See `Rewriter`."""
+        content = PROMPT.format(number=self.number, query=query)
+        body = {"model": self.model, "messages": [{"role": "user", "content": content}]}
+        status, reply = self._post(body | {"temperature": 0, "max_tokens": 64 * self.number})
+        if status != http.client.OK:
+            raise RewriteError(f"{self.url}: status {status}: {reply[:80]!r}")
+        return wordings(_said(reply, self.url), self.number, self.url)
+
+    def _post(self, body: Mapping[str, Any]) -> tuple[int, bytes]:
+        """Status and body, within the time limit as a whole: a server that sends a byte a second is too slow too."""
+        deadline = time.monotonic() + self.limit_seconds
+        connection = self._connection()
+        key = os.environ.get(KEY_VARIABLE)
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        try:
+            connection.request("POST", PATH, json.dumps(body), headers)
+            response = connection.getresponse()
+            reply = b""
+            while len(reply) <= MOST_BYTES and (part := response.read1(65536)):
+                reply += part
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+        except TimeoutError:
+            raise RewriteError(f"{self.url}: no reply within {self.limit_seconds:g} s") from None
+        except (http.client.HTTPException, OSError) as error:
+            raise RewriteError(f"{self.url}: no reply: {error!r}") from error
+        finally:
+            connection.close()
+        if len(reply) > MOST_BYTES:
+            raise RewriteError(f"{self.url}: a reply of more than {MOST_BYTES // 2**20} MiB")
+        return response.status, reply
+
+    def _connection(self) -> http.client.HTTPConnection:
+        parts = split_url(self.url)
+        host, port = str(parts.hostname), parts.port or PORTS[parts.scheme]
+        if parts.scheme == "https":
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(host, port, timeout=self.limit_seconds, context=context)
+        return http.client.HTTPConnection(host, port, timeout=self.limit_seconds)
+
+
+def wordings(said: str, number: int, url: str) -> list[str]:
+    """The questions in what a model said: a JSON list, or what is nearly one, a line each.
+
+    Raises:
+        RewriteError: there are none.
+    """
+    inside = re.search(r"\[.*\]", said, re.DOTALL)
+    try:
+        values = json.loads(inside.group()) if inside else said.splitlines()
+    except ValueError:
+        values = said.splitlines()
+    texts = [re.sub(r"^[\s\d.)*\-\"']+|[\s\"',]+$", "", value) for value in values if isinstance(value, str)]
+    found = [text for text in dict.fromkeys(texts) if any(letter.isalnum() for letter in text)]
+    if not found:
+        raise RewriteError(f"{url}: no wordings in {said[:80]!r}; allowed: a JSON list of strings, or a line each")
+    return found[:number]
+
+
+def _said(reply: bytes, url: str) -> str:
+    try:
+        said = json.loads(reply)["choices"][0]["message"]["content"]
+    except (ValueError, LookupError, TypeError):
+        said = None
+    if not isinstance(said, str):
+        raise RewriteError(f"{url}: no reply of OpenAI's protocol: {reply[:80]!r}")
+    return said
