@@ -31,6 +31,7 @@ from tests.bench.load import generator_cost, over_vllm_bench
 from tests.bench.parallel import ENGINES
 from tests.bench.ray_serve import over_one_by_one
 from tests.bench.reaper import reaper
+from tests.bench.reasoning import vote_over_one_answer
 from tests.bench.rehearsals import rehearsals
 from tests.bench.serving import over_bare_vllm
 from tests.bench.static_batches import over_static_batches
@@ -49,6 +50,7 @@ def main() -> None:
         "compression": [rounding, nf4_load, sweep_on_two],
         "load": [generator_cost, over_vllm_bench],
         "serving": [over_bare_vllm, over_static_batches, over_one_by_one],
+        "reasoning": [vote_over_one_answer],
         "rehearsals": [rehearsals],
         "money": [ledger],
         "bill": [bills],
