@@ -96,15 +96,14 @@ class Generator:
         import torch
         from transformers import LogitsProcessorList, StoppingCriteriaList
 
-        width = max(len(asked.prompt) for asked in batch)
-        ids = torch.tensor([[0] * (width - len(asked.prompt)) + list(asked.prompt) for asked in batch])
-        mask = torch.tensor([[0] * (width - len(asked.prompt)) + [1] * len(asked.prompt) for asked in batch])
+        ids, mask = self._padded([asked.prompt for asked in batch])
         rows = Rows(batch, self.vocabulary.tokenizer, self._ends, gone=gone, deliver=deliver)
         adapters = {"adapter_names": [asked.adapter or BASE for asked in batch]} if self._adapted else {}
         with torch.inference_mode():
             self.model.generate(
-                input_ids=ids.to(self.model.device),
-                attention_mask=mask.to(self.model.device),
+                input_ids=ids,
+                attention_mask=mask,
+                past_key_values=self._read_once([asked.prompt for asked in batch]),
                 max_new_tokens=max(asked.max_tokens for asked in batch),
                 do_sample=False,
                 use_cache=True,
@@ -112,6 +111,39 @@ class Generator:
                 stopping_criteria=StoppingCriteriaList([rows.stop]),
                 **adapters,
             )
+
+    def _padded(self, prompts: Sequence[tuple[int, ...]]) -> tuple[Any, Any]:
+        """Token ids and where they are no padding, which is in front: each of shape (prompts, longest prompt)."""
+        import torch
+
+        width = max(map(len, prompts))
+        ids = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in prompts])
+        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+        return ids.to(self.model.device), mask.to(self.model.device)
+
+    def _read_once(self, prompts: Sequence[tuple[int, ...]]) -> Any:
+        """The keys and values of a batch that has a prompt more than once, each read once; None where none is.
+
+        `generate` is left the last token of each. With adapters a row's keys are its adapter's, and none are shared.
+        """
+        import torch
+        from transformers import DynamicCache
+
+        different = sorted(set(prompts))
+        ids, mask = self._padded(different)
+        if len(different) == len(prompts) or ids.shape[1] == 1 or self._adapted:
+            return None
+        cache, places = DynamicCache(config=self.model.config), (mask.cumsum(-1) - 1).clamp_min(0)
+        self.model(
+            input_ids=ids[:, :-1],
+            attention_mask=mask[:, :-1],
+            position_ids=places[:, :-1],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        cache.reorder_cache(torch.tensor([different.index(prompt) for prompt in prompts], device=ids.device))
+        return cache
 
     @property
     def _adapted(self) -> bool:

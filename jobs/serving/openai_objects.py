@@ -27,17 +27,14 @@ class Completion:
         self._id, self._created = f"{self.prefix}-{uuid.uuid4().hex}", int(time.time())
         self._begun = False
 
-    def whole(self, asked: Asked, pieces: Sequence[Piece]) -> dict[str, Any]:
-        """An answer in one object."""
-        joined = Piece(
-            tokens=tuple(token for piece in pieces for token in piece.tokens),
-            text="".join(piece.text for piece in pieces),
-            finish=pieces[-1].finish,
-            logprobs=tuple(logprob for piece in pieces for logprob in piece.logprobs),
-            tops=tuple(top for piece in pieces for top in piece.tops),
-        )
-        choice = self._choice(joined) | self._ids(asked, joined, first=True)
-        return self._object(self.kind, [choice]) | {"usage": usage(asked, len(joined.tokens))}
+    def whole(self, asked: Asked, answers: Sequence[Sequence[Piece]]) -> dict[str, Any]:
+        """All answers to a request in one object, each a choice; the prompt is counted once."""
+        joined = [_joined(pieces) for pieces in answers]
+        choices = [
+            self._choice(each) | self._ids(asked, each, first=True) | {"index": index}
+            for index, each in enumerate(joined)
+        ]
+        return self._object(self.kind, choices) | {"usage": usage(asked, sum(len(each.tokens) for each in joined))}
 
     def chunk(self, asked: Asked, piece: Piece) -> dict[str, Any]:
         """A part of a stream."""
@@ -102,6 +99,17 @@ def usage(asked: Asked, num_tokens: int) -> dict[str, int]:
     """Tokens of a prompt, of its answer, and of both."""
     num_prompt = len(asked.prompt)
     return {"prompt_tokens": num_prompt, "completion_tokens": num_tokens, "total_tokens": num_prompt + num_tokens}
+
+
+def _joined(pieces: Sequence[Piece]) -> Piece:
+    """A whole answer in one piece."""
+    return Piece(
+        tokens=tuple(token for piece in pieces for token in piece.tokens),
+        text="".join(piece.text for piece in pieces),
+        finish=pieces[-1].finish,
+        logprobs=tuple(logprob for piece in pieces for logprob in piece.logprobs),
+        tops=tuple(top for piece in pieces for top in piece.tops),
+    )
 
 
 def _alone(piece: Piece) -> dict[str, Any]:

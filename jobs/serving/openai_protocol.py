@@ -5,6 +5,8 @@ Clients are OpenAI's own, and this project's load generator. What would ask for 
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -20,10 +22,12 @@ from jobs.serving.openai_objects import Chat, Completion
 from jobs.serving.web import CLIENT_LEFT, Answer, event, stream, unless_gone
 
 MAX_STOPS = 4
+MAX_CHOICES = 128
+"""Answers of one request."""
 DONE = "data: [DONE]\n\n"
 
 NEUTRAL: dict[str, Any] = {
-    **dict.fromkeys(("n", "best_of"), (1,)),
+    "best_of": (1,),
     **dict.fromkeys(("presence_penalty", "frequency_penalty"), (0,)),
     "echo": (False,),
     "logit_bias": ({},),
@@ -92,10 +96,14 @@ class OpenAI:
 
     async def _answer(self, request: Request, backend: Backend, asked: Asked, form: Completion, body: Body) -> Response:
         with_usage = body.inner("stream_options").flag("include_usage")
+        num_choices = body.integer("n", 1, least=1, most=MAX_CHOICES)
         if asked.streamed:
+            if num_choices > 1:
+                raise body.refusal("n", "1 in a stream")
             return stream(self._events(backend, asked, form, with_usage=with_usage))
-        pieces = await unless_gone(request, collected(backend, asked))
-        return Response(status_code=CLIENT_LEFT) if pieces is None else JSONResponse(form.whole(asked, pieces))
+        work = asyncio.gather(*(collected(backend, each) for each in _choices(asked, num_choices)))
+        answers = await unless_gone(request, work)
+        return Response(status_code=CLIENT_LEFT) if answers is None else JSONResponse(form.whole(asked, answers))
 
     async def _events(
         self, backend: Backend, asked: Asked, form: Completion, *, with_usage: bool
@@ -163,6 +171,13 @@ def _asked(body: Body, backend: Backend, prompt: tuple[int, ...], form: Completi
         num_top=None if isinstance(form, Chat) else body.integer_or_none("logprobs", most=MAX_TOP),
         adapter=None if name == backend.served_name else name,
     )
+
+
+def _choices(asked: Asked, number: int) -> list[Asked]:
+    """The same question so many times. Each answer has a seed of its own, or all would be one."""
+    if asked.seed is None or number == 1:
+        return [asked] * number
+    return [dataclasses.replace(asked, seed=(asked.seed + index) % 2**63) for index in range(number)]
 
 
 def _prompt(body: Body, backend: Backend) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ from tests.bench.load import generator_cost, over_vllm_bench
 from tests.bench.parallel import ENGINES
 from tests.bench.ray_serve import over_one_by_one
 from tests.bench.reaper import reaper
+from tests.bench.reasoning import vote_over_one_answer
 from tests.bench.rehearsals import rehearsals
 from tests.bench.retrieval import over_parts, over_rank_bm25
 from tests.bench.serving import over_bare_vllm
@@ -51,6 +52,7 @@ def main() -> None:
         "load": [generator_cost, over_vllm_bench],
         "serving": [over_bare_vllm, over_static_batches, over_one_by_one],
         "retrieval": [over_parts, over_rank_bm25],
+        "reasoning": [vote_over_one_answer],
         "rehearsals": [rehearsals],
         "money": [ledger],
         "bill": [bills],

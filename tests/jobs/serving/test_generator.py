@@ -49,6 +49,21 @@ def test_a_row_says_the_same_alone_and_in_a_batch_as_generate_does(generator: Ge
         assert piece.finish is Finish.LENGTH
 
 
+def test_prompts_that_come_more_than_once_are_read_once_and_answered_as_alone(generator: Generator) -> None:
+    batch = [Asked(prompt=prompt, max_tokens=8, ignore_eos=True) for prompt in _prompts(3) * 2]
+    read = []
+    hook = generator.model.register_forward_pre_hook(
+        lambda _, __, given: read.append(tuple(given["input_ids"].shape)), with_kwargs=True
+    )
+    together = _answers(generator, *batch)
+    hook.remove()
+    assert read[0] == (3, max(len(asked.prompt) for asked in batch) - 1)
+    assert set(read[1:]) == {(6, 1)}
+    for asked, (piece,) in zip(batch, together, strict=True):
+        ((alone,),) = _answers(generator, asked)
+        assert piece.tokens == alone.tokens
+
+
 def test_each_row_has_the_length_that_it_asked_for(generator: Generator) -> None:
     asked = [Asked(prompt=PROMPT, max_tokens=length, ignore_eos=True) for length in (3, 9, 1)]
     answers = _answers(generator, *asked)

@@ -124,6 +124,17 @@ def test_a_stop_sequence_is_told_and_not_said(endpoint: Endpoint, text: str) -> 
     assert answer.choices[0].finish_reason == "stop"
 
 
+def test_several_answers_to_one_prompt_differ_as_their_seeds_do(endpoint: Endpoint) -> None:
+    drawn = FIXED | {"temperature": 1, "seed": 5}
+    _, answer = ask(endpoint, "/v1/completions", drawn | {"n": 4})
+    assert [choice["index"] for choice in answer["choices"]] == [0, 1, 2, 3]
+    assert answer["usage"] == {"prompt_tokens": 3, "completion_tokens": 48, "total_tokens": 51}
+    texts = [choice["text"] for choice in answer["choices"]]
+    assert len(set(texts)) == 4
+    _, alone = ask(endpoint, "/v1/completions", drawn | {"seed": 6})
+    assert texts[1] == alone["choices"][0]["text"]
+
+
 def test_curl_gets_the_answer_and_the_stream(endpoint: Endpoint, text: str) -> None:
     assert json.loads(curl(endpoint, "/v1/completions", FIXED))["choices"][0]["text"] == text
     *events, end, _ = curl(endpoint, "/v1/completions", FIXED | {"stream": True}).split("\n\n")
@@ -161,7 +172,8 @@ def test_curl_gets_the_answer_and_the_stream(endpoint: Endpoint, text: str) -> N
         ("/v1/completions", FIXED | {"stream": "yes"}, 400, 'stream: "yes"; allowed: true or false'),
         ("/v1/completions", FIXED | {"stop": ["a"] * 5}, 400, "allowed: a string, or a list of at most 4, none empty"),
         ("/v1/completions", FIXED | {"logprobs": 6}, 400, "logprobs: 6; allowed: a whole number from 0 to 5"),
-        ("/v1/completions", FIXED | {"n": 2}, 400, "n: 2; allowed: 1"),
+        ("/v1/completions", FIXED | {"n": 0}, 400, "n: 0; allowed: a whole number from 1 to 128"),
+        ("/v1/completions", FIXED | {"n": 2, "stream": True}, 400, "n: 2; allowed: 1 in a stream"),
         (
             "/v1/completions",
             FIXED | {"suffix": "x"},

@@ -1,0 +1,152 @@
+"""Ask an endpoint of OpenAI's protocol: several answers to one prompt, within limits of time, tokens and dollars."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from clusterlab.errors import ClusterlabError, InputError, Problem, UnreachableError
+from jobs.load.connection import Connection
+from jobs.load.target import PORTS, Target, split_url
+from jobs.thinking.budget import Budget
+
+PATHS = {False: "/v1/completions", True: "/v1/chat/completions"}
+"""By whether it is a chat."""
+TRIES = 3
+"""Of a request that was not answered for a reason that may pass."""
+WAIT_SECONDS = 0.5
+"""Before the second try; twice as long before each further one."""
+PASSING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+class PassingError(ClusterlabError):
+    """No answer now; the same may be asked again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """One prompt, and what is wanted of it."""
+
+    prompt: str
+    max_tokens: int
+    """Of each answer."""
+    num_answers: int = 1
+    """In one request, so that the server reads the prompt once."""
+    temperature: float = 0.0
+    stop: tuple[str, ...] = ()
+    """Texts that end an answer, and are no part of it."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """What came back."""
+
+    texts: tuple[str, ...]
+    prompt_tokens: int
+    """Read once, however many answers."""
+    new_tokens: int
+    """Of all answers together."""
+
+
+class Client:
+    """Asks one target; with `chat` by messages, which the model's own template puts into words."""
+
+    def __init__(self, target: Target, *, chat: bool, limit_seconds: float, budget: Budget) -> None:
+        """What is asked, and the longest that one request may take.
+
+        Raises:
+            InputError: the target's URL is none.
+        """
+        try:
+            parts = split_url(target.url)
+        except ValueError as error:
+            raise InputError(Problem(path=target.url, message=str(error))) from error
+        self._url, self._model, self._chat, self._limit_seconds = target.url, target.model, chat, limit_seconds
+        self._host, self._tls = str(parts.hostname), parts.scheme == "https"
+        self._port = parts.port or PORTS[parts.scheme]
+        self._budget = budget
+        key = f"Authorization: Bearer {target.api_key}\r\n" if target.api_key else ""
+        self._head = f"POST {PATHS[chat]} HTTP/1.1\r\nHost: {parts.netloc}\r\n{key}Content-Type: application/json\r\n"
+
+    async def ask(self, asked: Asked) -> Reply:
+        """Ask, again where the reason may pass, at most `TRIES` times.
+
+        Raises:
+            SpentError: a limit is reached; nothing was asked.
+            InputError: the model has no chat template, or the key or the model's name is not the server's.
+            UnreachableError: nobody answers there, or not within the limit.
+            ClusterlabError: it refused, or what it said is not of OpenAI's protocol.
+        """
+        content = json.dumps(self._body(asked)).encode()
+        request = f"{self._head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+        for number in range(1, TRIES + 1):
+            self._budget.take_request()
+            try:
+                reply = await self._once(request, asked.num_answers)
+            except PassingError as error:
+                if number == TRIES:
+                    raise UnreachableError(f"{error}; asked {TRIES} times") from error
+                await asyncio.sleep(WAIT_SECONDS * 2 ** (number - 1))
+            else:
+                self._budget.count(reply.prompt_tokens + reply.new_tokens)
+                return reply
+        raise AssertionError
+
+    def _body(self, asked: Asked) -> dict[str, Any]:
+        said = {"messages": [{"role": "user", "content": asked.prompt}]} if self._chat else {"prompt": asked.prompt}
+        same = {"model": self._model, "max_tokens": asked.max_tokens, "temperature": asked.temperature}
+        stop = {"stop": list(asked.stop)} if asked.stop else {}
+        return said | same | stop | {"n": asked.num_answers, "seed": asked.seed}
+
+    async def _once(self, request: bytes, num_answers: int) -> Reply:
+        connection: Connection | None = None
+        try:
+            async with asyncio.timeout(self._limit_seconds):
+                loop = asyncio.get_running_loop()
+                _, connection = await loop.create_connection(Connection, self._host, self._port, ssl=self._tls or None)
+                answer = await connection.ask(request)
+        except TimeoutError as error:
+            raise UnreachableError(f"{self._url}: no answer within {self._limit_seconds:g} s") from error
+        except OSError as error:
+            raise PassingError(f"{self._url}: no connection: {error.strerror or error}") from error
+        finally:
+            if connection is not None:
+                connection.close()
+        body = b"".join(part for _, part in answer.parts)
+        if answer.status is None:
+            raise PassingError(f"{self._url}: the connection ended before an answer")
+        if answer.status != HTTPStatus.OK:
+            raise self._refusal(answer.status, body)
+        try:
+            return _reply(json.loads(body), num_answers, chat=self._chat)
+        except (ValueError, LookupError, TypeError) as error:
+            raise PassingError(f"{self._url}: no completion of OpenAI's protocol: {body[:80]!r}") from error
+
+    def _refusal(self, status: int, body: bytes) -> ClusterlabError:
+        said = body[:300].decode(errors="replace")
+        if status in PASSING:
+            return PassingError(f"{self._url}: status {status}: {said}")
+        if self._chat and "chat template" in said.lower():
+            message = f"{self._model} has no chat template; allowed with it: WORDING=trained or WORDING=base"
+            return InputError(Problem(path=self._url, message=message))
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+            return InputError(Problem(path=self._url, message=f"status {status}: {said}"))
+        return ClusterlabError(f"{self._url}: refused with status {status}: {said}")
+
+
+def _reply(body: Mapping[str, Any], num_answers: int, *, chat: bool) -> Reply:
+    """Of a completion's object.
+
+    Raises:
+        ValueError, LookupError, TypeError: it is none.
+    """
+    texts = tuple(choice["message"]["content"] if chat else choice["text"] for choice in body["choices"])
+    if len(texts) != num_answers or not all(isinstance(text, str) for text in texts):
+        raise ValueError("not as many answers as were asked for")
+    usage = body["usage"]
+    return Reply(texts=texts, prompt_tokens=int(usage["prompt_tokens"]), new_tokens=int(usage["completion_tokens"]))

@@ -1,0 +1,76 @@
+"""What was tried on each problem, line by line: an attempt that is here is not made again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from clusterlab.run import append_line
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One method on one problem."""
+
+    method: str
+    problem: int
+    """Its number, from 0."""
+    right: bool
+    said: list[str]
+    """What the model wrote that the answer was taken from; of a tree the steps."""
+    prompt_tokens: int
+    new_tokens: int
+    requests: int
+    seconds: float = 0.0
+    """Since the attempt before it was over; all of a method together are the time that it took."""
+    votes: list[bool] = field(default_factory=list)
+    """Of self-consistency: whether the vote of the first 1, 2, 4, ... answers is right."""
+    parsed: bool = True
+    """Whether there was an answer in it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Journal:
+    """One file of JSON lines."""
+
+    path: Path
+
+    def add(self, attempt: Attempt) -> None:
+        """Write an attempt to the disk.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        self._end_torn_line()
+        append_line(self.path, asdict(attempt))
+
+    def of(self, method: str) -> dict[int, Attempt]:
+        """The attempts of a method by problem."""
+        return {attempt.problem: attempt for attempt in self._all() if attempt.method == method}
+
+    def all(self) -> list[Attempt]:
+        """Every attempt."""
+        return list(self._all())
+
+    def _end_torn_line(self) -> None:
+        """A process that was killed while it wrote leaves a line without an end."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb+") as file:
+            if file.seek(0, os.SEEK_END) == 0:
+                return
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+
+    def _all(self) -> Iterator[Attempt]:
+        if not self.path.exists():
+            return
+        for line in self.path.read_text().splitlines():
+            try:
+                yield Attempt(**json.loads(line))
+            except ValueError:
+                continue  # It is torn.
