@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +15,17 @@ import pytest
 
 from clusterlab.config import Scale, Source, parse
 from clusterlab.errors import InputError, MissingError, UnreachableError
+from clusterlab.run import Run, find_runs
 from jobs import rag
-from jobs.launch.folder import VARIABLE
+from jobs.compress.environments import python_of
+from jobs.launch.folder import RUNS_VARIABLE, VARIABLE
 from jobs.rag import Config, main
 from jobs.retrieval import measure
 from jobs.retrieval.collection import Collection
 from jobs.retrieval.embedders import load_embedder
-from jobs.retrieval.ingest import Ingested
+from jobs.retrieval.ingest import ENVIRONMENT, Ingested
 from jobs.retrieval.published import load_collection
+from tests.repository import ROOT
 
 GIVEN = {"SCALE": "tiny", "NUM_DOCUMENTS": "120", "NUM_QUERIES": "30", "COPIES": "1"}
 
@@ -118,3 +125,19 @@ def test_a_document_that_is_the_query_itself_is_not_found(tmp_path: Path) -> Non
     assert list(found["methods"]) == ["bm25", "dense", "averaged", "hybrid"]
     assert found["methods"]["bm25"]["kinds"]["all"]["rr_10"] == 1
     assert (tmp_path / "bm25.trec").read_text().split()[:4] == ["1", "Q0", "2", "1"]
+
+
+def test_the_job_ingests_through_ray_data_in_the_environment_for_retrieval(tmp_path: Path) -> None:
+    try:
+        python_of(ENVIRONMENT)
+    except MissingError as error:
+        pytest.skip(str(error))
+    environment = os.environ | GIVEN | {RUNS_VARIABLE: str(tmp_path), "WORKERS": "2", "HF_HUB_OFFLINE": "1"}
+    subprocess.run([sys.executable, "-m", "jobs.submit", "rag"], cwd=ROOT, env=environment, check=True)
+    [(folder, run)] = find_runs(tmp_path)
+    assert isinstance(run, Run)
+    assert run.metrics["ndcg_10_bm25_code"] == 1
+    vectors = np.load(folder / "vectors.npy")
+    texts = list(load_collection("made", num_documents=120, num_queries=30, seed=0).documents.values())
+    assert vectors == pytest.approx(load_embedder(Source("wordllama")).embed(texts), abs=1e-5)
+    assert json.loads((folder / "parts" / "ingested-2.json").read_text())["documents_per_second"] > 0
