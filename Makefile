@@ -120,7 +120,7 @@ test-infra: $(SKY)/installed .venv/iam/installed
 	$(SKY)/bin/python -m pytest tests/infra tests/images $(PYTEST)
 
 .PHONY: test-jobs
-test-jobs: $(BENCH)/installed $(TRAIN)/installed
+test-jobs: $(BENCH)/installed $(TRAIN)/installed env-rag
 	$(BENCH)/bin/python -m pytest tests/jobs -m "not slow" $(PYTEST)
 
 .PHONY: test-browser
