@@ -80,8 +80,9 @@ def test_a_launch_recovers_from_faults_of_the_cloud(
     assert all(each in told for each in injected), told
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("fault", "launched"), [("preempt", 2), ("kill-controller", 1)])
+@pytest.mark.parametrize(
+    ("fault", "launched"), [("preempt", 2), pytest.param("kill-controller", 1, marks=pytest.mark.slow)]
+)
 def test_a_managed_job_goes_on_from_its_checkpoint(
     rehearse: Rehearse, repository: Path, fault: str, launched: int
 ) -> None:
