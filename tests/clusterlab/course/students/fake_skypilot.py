@@ -24,6 +24,8 @@ class FakeSkyPilot:
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By name."""
     changes: list[str] = field(default_factory=list)
+    num_made: int = 0
+    """Tokens, no two of which are the same."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def make(self, name: str, days: int, *, expires_at: float | None = None) -> dict[str, Any]:
@@ -32,11 +34,11 @@ class FakeSkyPilot:
             return self._put(name, days, expires_at)
 
     def _put(self, name: str, days: int, expires_at: float | None = None) -> dict[str, Any]:
-        number = len(self.changes) + 1
+        self.num_made += 1
         made = {
-            "token_id": self.tokens.get(name, {}).get("token_id", f"id-{number}"),
+            "token_id": self.tokens.get(name, {}).get("token_id", f"id-{self.num_made}"),
             "token_name": name,
-            "token": f"sky_{name}_{number}",
+            "token": f"sky_{name}_{self.num_made}",
             "expires_at": 4e9 + days if expires_at is None else expires_at,
         }
         self.tokens[name] = made
