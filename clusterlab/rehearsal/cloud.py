@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-import sys
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from clusterlab.errors import ClusterlabError
+from clusterlab.rehearsal import backend
 from clusterlab.rehearsal.faults import Fault, Injector, Reply
 from clusterlab.rehearsal.host import GATEWAY, METADATA, PUBLIC_NETWORK, Host
 from clusterlab.rehearsal.transport import take_for_tls
@@ -36,8 +36,6 @@ LOCAL_ENDPOINT = f"http://{LOOPBACK}:{PORT}"
 """The same cloud, where the class's program looks for it: that takes no other address."""
 THE_PROGRAM = "Credential=emulated/"
 """In the signature of what the class's program asks for (`infra/emulated/account.py`)."""
-REGION = "us-east-1"
-ACCOUNT = "123456789012"
 OUTAGE_SECONDS = 1.0
 INSTANCE_ID = re.compile(rb"<instanceId>(i-[0-9a-f]+)</instanceId>")
 
@@ -45,7 +43,7 @@ CACHE = "clusterlab-cache"
 """A folder of every machine that is one and the same: what a job makes once is there for the next."""
 NODE_VARIABLES = {
     "AWS_ENDPOINT_URL": ENDPOINT,
-    "AWS_DEFAULT_REGION": REGION,
+    "AWS_DEFAULT_REGION": backend.REGION,
     "CLUSTERLAB_CACHE": f"/{CACHE}",
     "RCLONE_S3_ENDPOINT": ENDPOINT,
     "RCLONE_S3_FORCE_PATH_STYLE": "true",
@@ -104,7 +102,7 @@ class EmulatedCloud:
 
     def start(self) -> None:
         """Serve the cloud's interface at `ENDPOINT` and `LOCAL_ENDPOINT`, and its metadata service."""
-        set_clock(self.clock)
+        backend.set_clock(self.clock)
         from moto.ec2.models import elastic_network_interfaces
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
@@ -158,7 +156,7 @@ class EmulatedCloud:
     ) -> None:
         sizes = [int(values[0]) for key, values in form.items() if key.endswith(".Ebs.VolumeSize")]
         disk_gb = sum(sizes) if action == "RunInstances" else 0
-        disks = tuple(map(_root_disk, instances)) if action == "RunInstances" else ()
+        disks = tuple(map(backend.root_disk, instances)) if action == "RunInstances" else ()
         self.calls.append(
             Call(action=action, instances=instances, error=error, at=self.clock(), disk_gb=disk_gb, disks=disks)
         )
@@ -176,12 +174,10 @@ class EmulatedCloud:
         host = self.hosts.pop(instance_id, None)
         if host is not None:
             host.remove()
-        _unplug(instance_id)
+        backend.unplug(instance_id)
 
     def _host(self, instance_id: str) -> Host:
-        from moto.ec2.models import ec2_backends
-
-        instance: Any = ec2_backends[ACCOUNT][REGION].get_instance(instance_id)
+        instance = backend.instance(instance_id)
         return Host(
             name=f"ip-{instance.private_ip.replace('.', '-')}",
             folder=self.folder / instance_id,
@@ -212,7 +208,7 @@ class _Gate:
         body += _root_disk_goes(form)
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         action = form.get("Action", [""])[0]
-        reply = self.cloud.injector.reply_to(action, zone=_zone(form) if action == "RunInstances" else None)
+        reply = self.cloud.injector.reply_to(action, zone=backend.zone(form) if action == "RunInstances" else None)
         if reply is not None and not reply.after:
             return self._refuse(action, reply, start_response)
         if action not in self.ACTIONS:
@@ -263,16 +259,6 @@ def _root_disk_goes(form: dict[str, list[str]]) -> bytes:
     return "".join(f"&{flag}=true" for flag in flags if flag not in form).encode()
 
 
-def _zone(form: dict[str, list[str]]) -> str | None:
-    """Where a machine is asked for: EC2 is told a subnet, which lies in one zone."""
-    from moto.ec2.models import ec2_backends
-
-    subnet = next((values[0] for key, values in form.items() if key.endswith("SubnetId")), None)
-    if subnet is None:
-        return form.get("Placement.AvailabilityZone", [None])[0]
-    return str(ec2_backends[ACCOUNT][REGION].get_subnet(subnet).availability_zone)
-
-
 def _admit(user_data: Any) -> str:
     """The shell lines that do what a machine's cloud-init would: let the keys in that its user data names."""
     text = base64.b64decode(str(user_data or "")).decode()
@@ -290,34 +276,6 @@ def _admit(user_data: Any) -> str:
             f"chown -R {user['name']}: {home}/.ssh; chmod 700 {home}/.ssh; chmod 600 {home}/.ssh/authorized_keys"
         )
     return "\n".join(lines)
-
-
-def _root_disk(instance_id: str) -> str:
-    from moto.ec2.models import ec2_backends
-
-    instance: Any = ec2_backends[ACCOUNT][REGION].get_instance(instance_id)
-    return next((str(disk.volume_id) for disk in instance.block_device_mapping.values()), "")
-
-
-def _unplug(instance_id: str) -> None:
-    """Let a machine's network interfaces end with it, as EC2's do; moto's go on holding its security groups."""
-    from moto.ec2.models import ec2_backends
-
-    backend: Any = ec2_backends[ACCOUNT][REGION]
-    for each in [card for card in backend.enis.values() if card.instance and card.instance.id == instance_id]:
-        del backend.enis[each.id]
-
-
-def set_clock(clock: Callable[[], datetime]) -> None:
-    """Let moto take the time from here, also where a model of it has the function already."""
-    from moto.core import utils
-
-    def now() -> datetime:
-        return clock().replace(tzinfo=None)
-
-    for module in [utils, *(each for name, each in sys.modules.items() if name.startswith("moto."))]:
-        if "utcnow" in vars(module):
-            vars(module)["utcnow"] = now
 
 
 def _quiet_handler(clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Any:

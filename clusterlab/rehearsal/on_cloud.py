@@ -13,8 +13,9 @@ from clusterlab.catalog import Catalog, Row
 from clusterlab.lab import Lab
 from clusterlab.reaper.resource import Resource
 from clusterlab.rehearsal import account
+from clusterlab.rehearsal.backend import REGION
 from clusterlab.rehearsal.client import COMMAND_SECONDS, SkyPilot
-from clusterlab.rehearsal.cloud import ENDPOINT, LOCAL_ENDPOINT, REGION, EmulatedCloud
+from clusterlab.rehearsal.cloud import ENDPOINT, LOCAL_ENDPOINT, EmulatedCloud
 from clusterlab.rehearsal.faults import MANAGED, Fault, Injector
 from clusterlab.rehearsal.launch import SHARED, STUDENT, Cluster, check_record, side_by_side, times
 from clusterlab.rehearsal.prices import write_skypilot_catalog

@@ -19,7 +19,7 @@ from clusterlab.bill.focus import MANDATORY
 from clusterlab.catalog import HOURS_PER_MONTH, Kind
 from clusterlab.cost.money import CURRENCY
 from clusterlab.rehearsal import account
-from clusterlab.rehearsal.cloud import ACCOUNT
+from clusterlab.rehearsal.backend import ACCOUNT
 from clusterlab.rehearsal.steps import StepError
 
 if TYPE_CHECKING:

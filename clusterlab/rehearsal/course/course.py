@@ -13,8 +13,9 @@ from rich.console import Console
 from clusterlab.catalog import Catalog
 from clusterlab.cluster import Cluster
 from clusterlab.lab import Lab
+from clusterlab.rehearsal.backend import REGION
 from clusterlab.rehearsal.client import SkyPilot
-from clusterlab.rehearsal.cloud import REGION, EmulatedCloud
+from clusterlab.rehearsal.cloud import EmulatedCloud
 from clusterlab.rehearsal.course.clock import Clock
 from clusterlab.rehearsal.course.roles import Roles
 from clusterlab.rehearsal.course.stack import EmulatedStack

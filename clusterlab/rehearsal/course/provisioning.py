@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from clusterlab.ledger.budget import Scope
-from clusterlab.rehearsal.cloud import LOCAL_ENDPOINT, REGION
+from clusterlab.rehearsal.backend import REGION
+from clusterlab.rehearsal.cloud import LOCAL_ENDPOINT
 from clusterlab.rehearsal.stack import apply_program, configuration, make_class
 from clusterlab.rehearsal.steps import StepError
 

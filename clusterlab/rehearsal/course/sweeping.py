@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from clusterlab.rehearsal.cloud import REGION
+from clusterlab.rehearsal.backend import REGION
 
 if TYPE_CHECKING:
     from clusterlab.reaper.reap import Order

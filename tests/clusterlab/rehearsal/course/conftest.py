@@ -18,8 +18,9 @@ from clusterlab.catalog import Catalog
 from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.reaper.cloud import Cloud
+from clusterlab.rehearsal.backend import set_clock
 from clusterlab.rehearsal.client import SkyPilot
-from clusterlab.rehearsal.cloud import EmulatedCloud, _Gate, _quiet_handler, set_clock
+from clusterlab.rehearsal.cloud import EmulatedCloud, _Gate, _quiet_handler
 from clusterlab.rehearsal.course.clock import Clock
 from clusterlab.rehearsal.course.course import Course
 from clusterlab.rehearsal.course.roles import Roles
