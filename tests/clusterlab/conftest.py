@@ -13,6 +13,7 @@ import yaml
 from hypothesis import settings
 
 from clusterlab.catalog import Catalog
+from clusterlab.cluster import FOLDER
 from clusterlab.rehearsal.prices import write_skypilot_catalog
 
 # How long an example takes says how busy the machine is, not whether the code is right.
@@ -119,6 +120,15 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
     for name in [name for name in sys.modules if name.partition(".")[0] == "jobs"]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The file of `CLASS`."""
+    path = tmp_path / FOLDER / "llm-2026.yaml"
+    path.parent.mkdir()
+    path.write_text(CLASS)
+    return path
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,8 @@ from clusterlab.cluster import FOLDER, Cluster
 from clusterlab.errors import InputError
 from tests.clusterlab.conftest import CLASS, ROOT, spoil
 from tests.clusterlab.test_calendar import FAULTS as FAULTS_OF_THE_CALENDAR
-from tests.clusterlab.test_cluster import CLASSES, FAULTS, PROVISIONED
+from tests.clusterlab.test_cluster import CLASSES, PROVISIONED
+from tests.clusterlab.test_cluster_faults import FAULTS
 from tests.clusterlab.test_network_plan import FAULTS as FAULTS_OF_THE_NETWORK
 
 SCHEMA = class_schema()

@@ -1,11 +1,6 @@
 from __future__ import annotations
 
-import dataclasses
-import json
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,113 +10,24 @@ from sqlalchemy import select
 from clusterlab.errors import ClusterlabError, InputError, UnreachableError
 from clusterlab.lab import Lab
 from clusterlab.ledger.budget import BudgetError, Scope
-from clusterlab.ledger.ledger import Ledger
 from clusterlab.ledger.schema import ENTRIES
 from clusterlab.local import LOG
-from clusterlab.run import Run, Status
+from clusterlab.run import Status
 from clusterlab.submission.follow import LostJobError
-from clusterlab.submission.jobs_api import JobsApi
 from clusterlab.submission.order import Order
-from clusterlab.submission.queue import Queue
-from clusterlab.submission.results import to_line
-from clusterlab.submission.submit import Submission
 from clusterlab.submission.ticket import State
 from tests import postgresql
 from tests.clusterlab.ledger.conftest import held
-from tests.clusterlab.submission.conftest import NOON, ticket
-from tests.clusterlab.submission.dashboard import TOKEN, Dashboard, dashboard
+from tests.clusterlab.submission.conftest import ticket
+from tests.clusterlab.submission.dashboard import dashboard
+from tests.clusterlab.submission.desk import Desk, desk_at
 from tests.repository import wait_until
-
-MANY = 1000
-
-
-@dataclass
-class Time:
-    """Passes only where somebody sleeps; what is to happen meanwhile does, a step at each sleep."""
-
-    seconds: float = 0
-    steps: list[Callable[[], None]] = field(default_factory=list)
-
-    num_sleeps: int = 0
-
-    def sleep(self, seconds: float) -> None:
-        self.num_sleeps += 1
-        assert self.num_sleeps < MANY, "it waits for ever"
-        self.seconds += seconds
-        if self.steps:
-            self.steps.pop(0)()
-        time.sleep(0)
-
-    def clock(self) -> float:
-        return self.seconds
-
-    def now(self) -> datetime:
-        return NOON + timedelta(seconds=self.seconds)
-
-
-@dataclass
-class Desk:
-    """Where a student submits."""
-
-    root: Path
-    board: Dashboard
-    queue: Queue
-    time: Time
-    said: list[str] = field(default_factory=list)
-    shown: list[str] = field(default_factory=list)
-
-    def submission(self, student: str = "ana", **values: str) -> Submission:
-        environment = {"HF_TOKEN": "hf_secret", "OTHER": "none of its business"}
-        order = Order.of(Lab.load(Path("labs/echo.yaml")), student, values, environment)
-        api = JobsApi.connect(self.board.address, TOKEN, seconds=20)
-        return Submission(
-            order=order,
-            api=dataclasses.replace(api, sleep=self.time.sleep, clock=self.time.clock),
-            queue=dataclasses.replace(self.queue, limits=order.cluster.limits),
-            runs=Path("runs"),
-            say=self.said.append,
-            show=self.shown.append,
-        )
-
-    def finish(self, name: str, **changes: object) -> None:
-        """Have a job succeed as `jobs.launch.execute` does."""
-        self.board.end(name, logs=f"hello 1\n{self.results(name, **changes)}\n")
-
-    def results(self, name: str, **changes: object) -> str:
-        [job] = [each for each in self.board.jobs.values() if each["submission_id"] == name]
-        order = self.submission(job["metadata"]["student"]).order
-        record = Run(
-            run_id="r",
-            fingerprint=job["metadata"]["fingerprint"],
-            asked=order.request.asked,
-            tags=job["metadata"],
-            status=Status.SUCCEEDED,
-            started="2026-11-25T12:00:00Z",
-            metrics={"said": 3.0},
-        )
-        record = dataclasses.replace(record, **changes)  # type: ignore[arg-type]
-        files = {"run.json": json.dumps(dataclasses.asdict(record)).encode(), "plots/loss.png": b"\x89PNG"}
-        return to_line(files)
-
-    def state(self, name: str) -> State:
-        return self.queue.ticket(name).state
-
-
-def _desk(root: Path, url: str, board: Dashboard) -> Desk:
-    passing = Time()
-    ledger = Ledger.open(url, begin=True, clock=passing.now)
-    for student in ("ana", "ben"):
-        ledger.set_cap(Scope.STUDENT, student, Decimal(10))
-    cluster = Order.of(Lab.load(Path("labs/echo.yaml")), "ana", {}, {}).cluster
-    queue = Queue(ledger=ledger, course="llm-2026", limits=cluster.limits)
-    queue.begin()
-    return Desk(root=root, board=board, queue=queue, time=passing)
 
 
 @pytest.fixture
 def desk(root: Path, tmp_path: Path) -> Iterator[Desk]:
     with dashboard() as board:
-        made = _desk(root, f"sqlite:///{tmp_path / 'ledger.db'}", board)
+        made = desk_at(root, f"sqlite:///{tmp_path / 'ledger.db'}", board)
         yield made
         assert made.queue.ledger.verify() is None
         made.queue.ledger.close()
@@ -337,7 +243,7 @@ def test_a_database_that_is_gone_for_a_while_is_waited_for_and_the_ticket_surviv
     root: Path, postgresql_server: postgresql.Server
 ) -> None:
     with dashboard() as board:
-        desk = _desk(root, postgresql_server.new_schema("submission_gone"), board)
+        desk = desk_at(root, postgresql_server.new_schema("submission_gone"), board)
         desk.queue.join(ticket("first", "cleo"))
         desk.queue.arbitrate(desk.submission().api.look())
         board.on_submit = desk.finish
@@ -351,7 +257,7 @@ def test_a_database_that_stays_away_ends_the_wait_and_the_ticket_is_let_go_of_by
     root: Path, postgresql_server: postgresql.Server
 ) -> None:
     with dashboard() as board:
-        desk = _desk(root, postgresql_server.new_schema("submission_away"), board)
+        desk = desk_at(root, postgresql_server.new_schema("submission_away"), board)
         desk.queue.join(ticket("first", "cleo"))
         desk.queue.arbitrate(desk.submission().api.look())
         desk.time.steps = [postgresql_server.crash]
