@@ -11,13 +11,14 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from clusterlab.bill.engine import connection, quoted
 from clusterlab.bill.focus import ADDED
+from clusterlab.bill.month import month_of
 from clusterlab.bill.source import Format
 from clusterlab.bill.unit import split
 from clusterlab.cost.interval import OWNERS, Interval, Kind, Source
@@ -95,7 +96,7 @@ def _rows(interval: Interval, now: datetime) -> Iterator[dict[str, Any]]:
     until = interval.end or now
     parts, start = [], interval.start
     while start < until:
-        end = min(until, _month(start)[1])
+        end = min(until, month_of(start)[1])
         parts.append((start, end))
         start = end
     if not parts:
@@ -104,11 +105,6 @@ def _rows(interval: Interval, now: datetime) -> Iterator[dict[str, Any]]:
     costs = split(to_micro(interval.usd(now) or Decimal(0)), weights)
     for (start, end), usd in zip(parts, costs, strict=True):
         yield dict.fromkeys(COLUMNS) | _what(interval) | _how_much(interval, start, end, usd) | _who(interval)
-
-
-def _month(instant: datetime) -> tuple[datetime, datetime]:
-    first = datetime(instant.year, instant.month, 1, tzinfo=UTC)
-    return first, (first + timedelta(days=32)).replace(day=1)
 
 
 def _what(interval: Interval) -> dict[str, Any]:
@@ -142,7 +138,7 @@ def _how_much(interval: Interval, start: datetime, end: datetime, usd: Decimal) 
     hours = Decimal((end - start) // MICROSECOND) / (timedelta(hours=1) // MICROSECOND)
     quantity = hours.quantize(Decimal(1).scaleb(-9))
     price = interval.price_usd_per_hour
-    first, last = _month(start)
+    first, last = month_of(start)
     return {
         **dict.fromkeys(("BilledCost", "ContractedCost", "EffectiveCost", "ListCost"), usd),
         **dict.fromkeys(("ContractedUnitPrice", "ListUnitPrice"), price),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.bill.engine import connection
 from clusterlab.bill.intake import take_in
+from clusterlab.bill.month import month_of
 from clusterlab.bill.store import Store
 from clusterlab.course.ending.sheet import Sheet
 from clusterlab.errors import ClusterlabError
@@ -145,10 +146,10 @@ def _months(uses: Iterable[Interval]) -> list[datetime]:
 
 
 def _touched(start: datetime, end: datetime) -> Iterator[datetime]:
-    month = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month, after = month_of(start)
     while month < end:
         yield month
-        month = (month + timedelta(days=32)).replace(day=1)
+        month, after = month_of(after)
 
 
 def _sealed(order: Order, summary: Summary, document: Mapping[str, Any]) -> Closed:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clusterlab.bill.focus import MANDATORY
+from clusterlab.bill.month import month_of
 from clusterlab.catalog import HOURS_PER_MONTH, Kind
 from clusterlab.cost.money import CURRENCY
 from clusterlab.rehearsal import account
@@ -100,15 +101,6 @@ def billed(path: Path) -> Decimal:
         return sum((Decimal(row["BilledCost"]) for row in csv.DictReader(file)), Decimal(0))
 
 
-def month_after(at: datetime) -> datetime:
-    """The first instant of the next month."""
-    return (_month(at) + timedelta(days=32)).replace(day=1)
-
-
-def _month(at: datetime) -> datetime:
-    return at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
 def _of_machine(course: Course, machine: Resource, calls: Sequence[Call]) -> Iterator[Charge]:
     """From each start to the stop or end that follows."""
     row = course.catalog.row(Kind.MACHINE, "aws", machine.region, machine.shape)
@@ -157,14 +149,14 @@ def _how(machine: Resource) -> str:
 
 def _row(each: Charge, hour: datetime, part: Decimal) -> dict[str, str]:
     usd = f"{(part * each.usd_per_hour).quantize(FINEST):f}"
-    month = _month(hour)
+    month, after = month_of(hour)
     return {
         **dict.fromkeys(("BilledCost", "ContractedCost", "EffectiveCost", "ListCost"), usd),
         "BillingAccountId": ACCOUNT,
         "BillingAccountName": "emulated",
         "BillingCurrency": CURRENCY,
         "BillingPeriodStart": month.strftime(INSTANT),
-        "BillingPeriodEnd": month_after(month).strftime(INSTANT),
+        "BillingPeriodEnd": after.strftime(INSTANT),
         "ChargeCategory": "Usage",
         "ChargeDescription": f"emulated: {each.what}",
         "ChargePeriodStart": hour.strftime(INSTANT),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clusterlab.rehearsal.course.bill import BILL, billed, charges, month_after, write_bill
+from clusterlab.bill.month import month_of
+from clusterlab.rehearsal.course.bill import BILL, billed, charges, write_bill
 from clusterlab.rehearsal.course.course import PROOF
 from clusterlab.rehearsal.course.sums import check_sums
 from clusterlab.rehearsal.steps import StepError
@@ -36,7 +37,7 @@ def final_report(course: Course, step: Step) -> None:
         step.notes.append("nothing was launched: there is no bill")
         return
     write_bill(found, path)
-    final = month_after(max(each.end for each in found)) + FINAL
+    final = month_of(max(each.end for each in found))[1] + FINAL
     course.forward("until the bill is final", seconds=(final - course.clock.now()).total_seconds())
     order, document = _order(course, path), Paper(path=course.out / PROOF).read(course.name)
     closed = close_course(order, document, course.clock.now())

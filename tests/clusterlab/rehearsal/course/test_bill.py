@@ -8,12 +8,13 @@ from decimal import Decimal
 from pathlib import Path
 
 from clusterlab.bill.intake import take_in
+from clusterlab.bill.month import month_of
 from clusterlab.bill.store import Store
 from clusterlab.catalog import Catalog, Kind
 from clusterlab.reaper.resource import Kind as Thing
 from clusterlab.reaper.resource import Resource
 from clusterlab.rehearsal.cloud import Call
-from clusterlab.rehearsal.course.bill import Charge, _of_disk, _of_machine, billed, month_after, write_bill
+from clusterlab.rehearsal.course.bill import Charge, _of_disk, _of_machine, billed, write_bill
 
 EVE = datetime(2026, 11, 30, 22, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -78,4 +79,4 @@ def test_an_export_has_a_line_for_each_hour_in_the_period_of_its_month_and_says_
 
 
 def test_a_month_ends_with_the_first_instant_of_the_next() -> None:
-    assert month_after(datetime(2026, 12, 31, 23, 59, tzinfo=UTC)) == datetime(2027, 1, 1, tzinfo=UTC)
+    assert month_of(datetime(2026, 12, 31, 23, 59, tzinfo=UTC))[1] == datetime(2027, 1, 1, tzinfo=UTC)
