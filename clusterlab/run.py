@@ -222,16 +222,27 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def append_line(path: Path, values: Mapping[str, object]) -> None:
-    """Add one JSON line to a file.
+    """Add one JSON line to a file, also where a process that was killed left the last without an end.
 
     Raises:
         StorageError: it cannot be written.
     """
     try:
-        with path.open("a") as file:
-            file.write(json.dumps(values) + "\n")
+        with path.open("ab+") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+            torn = file.read(1) not in (b"", b"\n")
+            file.write((b"\n" if torn else b"") + json.dumps(values).encode() + b"\n")
     except OSError as error:
         raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON lines of a file that `append_line` wrote, without those that are torn; none where there is no file."""
+    found = []
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with suppress(ValueError):
+            found.append(json.loads(line))
+    return found
 
 
 def _locked(lock: typing.IO[str]) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from jobs.compress.measure import UNITS
 from jobs.compress.methods import UNQUANTIZED
 from jobs.compress.row import Outcome, Row
+from jobs.launch.markdown import table
 
 DIGITS = {
     "bits_per_parameter": ".2f",
@@ -31,9 +32,7 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
 
 def markdown(rows: Sequence[Row]) -> str:
     """A table with a line a method; one that failed has its reason in the place of numbers."""
-    heads = ["method", "bits", *UNITS.values()]
-    lines = [heads, ["---"] * 2 + ["---:"] * len(UNITS), *map(_cells, rows)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return table(["method", "bits", *UNITS.values()], map(_cells, rows), num_texts=2)
 
 
 def _cells(row: Row) -> list[str]:

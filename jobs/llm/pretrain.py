@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -71,57 +71,75 @@ def untrained(recipe: TinyLlama) -> Any:
     )
 
 
-def _pretrain(recipe: TinyLlama, folder: Path, report: Callable[[int, int, float], None]) -> None:
+def fit(
+    model: Any,
+    batches: Iterator[Mapping[str, Any]],
+    *,
+    steps: int,
+    learning_rate: float,
+    report: Callable[[int, int, float], None],
+) -> None:
+    """Train by AdamW, one batch of the model's arguments a step, the learning rate rising for a tenth of the steps."""
     import torch
 
-    torch.manual_seed(recipe.seed)
-    tokenizer = _train_tokenizer(recipe)
-    model = untrained(recipe)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.1
-    )
-    batches = _batches(recipe, tokenizer)
-    for step in range(1, recipe.steps + 1):
-        tokens = torch.tensor(next(batches))
-        loss = model(input_ids=tokens, labels=tokens).loss
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
+    for step in range(1, steps + 1):
+        loss = model(**next(batches)).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
-        report(step, recipe.steps, loss.item())
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+        report(step, steps, loss.item())
 
 
-def _train_tokenizer(recipe: TinyLlama) -> Any:
-    """A byte-level BPE tokenizer over the sentences and the words that instructions use."""
+def byte_level_bpe(texts: Iterable[str], *, vocab_size: int, add_prefix_space: bool) -> Any:
+    """A byte-level BPE tokenizer of these texts, with `SPECIAL_TOKENS`."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from tokenizers.trainers import BpeTrainer
     from transformers import PreTrainedTokenizerFast
 
-    from jobs.llm.alpaca import PROMPTS
-    from jobs.llm.instructions import QUESTIONS
-
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = BpeTrainer(
-        vocab_size=recipe.vocab_size,
+        vocab_size=vocab_size,
         special_tokens=SPECIAL_TOKENS,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    sentences = itertools.islice(statements(random.Random(recipe.seed)), 20_000)
-    wordings = [*PROMPTS, *itertools.chain.from_iterable(QUESTIONS.values())] * 100
-    tokenizer.train_from_iterator(itertools.chain(sentences, wordings), trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=SPECIAL_TOKENS[PAD],
         bos_token=SPECIAL_TOKENS[BOS],
         eos_token=SPECIAL_TOKENS[EOS],
     )
+
+
+def _pretrain(recipe: TinyLlama, folder: Path, report: Callable[[int, int, float], None]) -> None:
+    import torch
+
+    torch.manual_seed(recipe.seed)
+    tokenizer = _train_tokenizer(recipe)
+    model = untrained(recipe)
+    batches = map(torch.tensor, _batches(recipe, tokenizer))
+    given = ({"input_ids": tokens, "labels": tokens} for tokens in batches)
+    fit(model, given, steps=recipe.steps, learning_rate=recipe.learning_rate, report=report)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _train_tokenizer(recipe: TinyLlama) -> Any:
+    """Of the sentences and the words that instructions use."""
+    from jobs.llm.alpaca import PROMPTS
+    from jobs.llm.instructions import QUESTIONS
+
+    sentences = itertools.islice(statements(random.Random(recipe.seed)), 20_000)
+    wordings = [*PROMPTS, *itertools.chain.from_iterable(QUESTIONS.values())] * 100
+    texts = itertools.chain(sentences, wordings)
+    return byte_level_bpe(texts, vocab_size=recipe.vocab_size, add_prefix_space=True)
 
 
 def _batches(recipe: TinyLlama, tokenizer: Any) -> Iterator[list[list[int]]]:

@@ -68,7 +68,6 @@ class Worker:
     def __init__(self, embedder: Source) -> None:
         from jobs.retrieval.embedders import load_embedder
 
-        _one_thread()
         self._embedder = load_embedder(embedder)
         self._embedder.embed(["The first is slower."])
 
@@ -83,16 +82,11 @@ class Worker:
         return {"number": batch["number"], "vector": vectors, "worker": np.full(size, os.getpid())} | times
 
 
-def _one_thread() -> None:
-    """A worker is one core: more threads would take those of the others."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    os.environ["OMP_NUM_THREADS"] = "1"
-
-
 def _resources(num_workers: int) -> dict[str, Any]:
     """What Ray is told of each worker: its interpreter, and its part of the GPUs where there are any."""
     import ray
 
+    # A worker is one core: more threads would take those of the others.
     variables = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": str(ROOT)}
     environment = {"py_executable": python_of(ENVIRONMENT), "env_vars": variables}
     gpus = ray.cluster_resources().get("GPU", 0)

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from clusterlab.errors import ClusterlabError
 from jobs.load.target import PORTS, split_url
+from jobs.serving.endpoint import KEY_VARIABLE
 
 SCRIPTED = "scripted"
 PATH = "/v1/chat/completions"
-KEY_VARIABLE = "CLUSTERLAB_API_KEY"
 MOST_BYTES = 2**20
 """Of a reply; what is longer is no list of questions."""
 PROMPT = (

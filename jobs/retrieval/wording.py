@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clusterlab.run import append_line
+from clusterlab.run import append_line, read_lines
 from jobs.retrieval.rewriters import RewriteError, Rewriter
 
 PARALLEL = 4
@@ -28,7 +27,7 @@ class Wordings:
 
 def collect(queries: Mapping[str, str], rewriter: Rewriter, path: Path) -> Wordings:
     """Wordings of each query; those that `path` has from an earlier attempt are not asked for again."""
-    found = Wordings(by_query=_kept(path))
+    found = Wordings(by_query={line["query"]: line["wordings"] for line in read_lines(path)})
     left = [query for query in queries if query not in found.by_query]
     in_a_row = 0
     for part in _parts(left, PARALLEL):
@@ -55,13 +54,6 @@ def _one(rewriter: Rewriter, query: str) -> list[str] | str:
         return rewriter.rewrite(query)
     except RewriteError as error:
         return str(error)
-
-
-def _kept(path: Path) -> dict[str, list[str]]:
-    if not path.exists():
-        return {}
-    lines = map(json.loads, path.read_text().splitlines())
-    return {line["query"]: line["wordings"] for line in lines}
 
 
 def _parts(values: list[str], size: int) -> Iterator[Iterable[str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jobs.thinking import game24
 from jobs.thinking.answers import majority, parse_answer
-from jobs.thinking.client import Asked, Client, Reply
+from jobs.thinking.client import Client, Reply
 from jobs.thinking.game24 import Step
 from jobs.thinking.journal import Attempt
 from jobs.thinking.questions import Question
@@ -31,22 +31,29 @@ class Chains:
 
     async def direct(self, number: int, question: Question) -> Attempt:
         """The answer at once."""
-        reply = await self._ask("direct", self.words.direct(question.text))
+        reply = await self.client.ask(self.words.asked("direct", self.words.direct(question.text)))
         return _judged(DIRECT, number, question, reply)
 
     async def thought(self, number: int, question: Question) -> Attempt:
         """The answer at the end of a greedy chain of thought."""
-        reply = await self._ask("thought", self.words.thought(question.text))
+        reply = await self.client.ask(self.words.asked("thought", self.words.thought(question.text)))
         return _judged(THOUGHT, number, question, reply)
 
     async def vote(self, number: int, question: Question) -> Attempt:
         """The answer of most chains that were drawn; all in one request."""
-        drawn = self.num_samples, self.temperature, self.seed + number * self.num_samples
-        return _judged(VOTE, number, question, await self._ask("thought", self.words.thought(question.text), *drawn))
+        asked = self.words.asked(
+            "thought",
+            self.words.thought(question.text),
+            num_answers=self.num_samples,
+            temperature=self.temperature,
+            seed=self.seed + number * self.num_samples,
+        )
+        return _judged(VOTE, number, question, await self.client.ask(asked))
 
     async def chain_24(self, number: int, numbers: Sequence[int]) -> Attempt:
         """All steps of a Game of 24 in one greedy chain."""
-        reply = await self._ask("solution", self.words.solution(game24.state_of(numbers)))
+        prompt = self.words.solution(game24.state_of(numbers))
+        reply = await self.client.ask(self.words.asked("solution", prompt))
         steps = steps_of(reply.texts[0])[: len(numbers) - 1]
         return Attempt(
             method=CHAIN_24,
@@ -57,18 +64,6 @@ class Chains:
             new_tokens=reply.new_tokens,
             requests=1,
             parsed=len(steps) == len(numbers) - 1,
-        )
-
-    async def _ask(self, stage: str, prompt: str, num_answers: int = 1, temperature: float = 0, seed: int = 0) -> Reply:
-        return await self.client.ask(
-            Asked(
-                prompt=prompt,
-                max_tokens=self.words.max_tokens(stage),
-                num_answers=num_answers,
-                temperature=temperature,
-                stop=self.words.stop(stage),
-                seed=seed,
-            )
         )
 
 

@@ -57,17 +57,25 @@ class Method:
         """That were read for a problem, those of one request once."""
         return sum(attempt.prompt_tokens for attempt in self.attempts) / len(self.attempts)
 
-    def per_right(self, total: float) -> float | None:
-        """Of something its part for a right answer; None where there is none."""
-        return total / self.num_right if self.num_right else None
+    @property
+    def tokens_per_right(self) -> float | None:
+        """That were written for a right answer; None where there is none."""
+        return self.new_tokens * len(self.attempts) / self.num_right if self.num_right else None
+
+    @property
+    def usd_per_thousand_right(self) -> float | None:
+        """That a thousand right answers took; None where there is none."""
+        return 1000 * self.usd / self.num_right if self.num_right else None
+
+    @property
+    def num_unparsed(self) -> int:
+        """Attempts without an answer in them."""
+        return sum(not attempt.parsed for attempt in self.attempts)
 
     def votes(self) -> list[tuple[int, float, float]]:
         """Of self-consistency: answers that vote, tokens written for them (in proportion), and accuracy."""
         of_each = [attempt.votes for attempt in self.attempts]
-        most = len(of_each[0]) if of_each else 0
-        if most == 0:
-            return []
-        counts = next(found for num in range(1, 1025) if len(found := sizes(num)) == most)
+        counts = sizes(len(self.attempts[0].said)) if of_each[0] else []
         return [
             (count, self.new_tokens * count / counts[-1], sum(votes[place] for votes in of_each) / len(of_each))
             for place, count in enumerate(counts)
@@ -116,13 +124,11 @@ def metrics_of(methods: Mapping[str, Method], *, seed: int) -> dict[str, float]:
         found |= {
             f"accuracy_{name}": method.accuracy,
             f"new_tokens_{name}": method.new_tokens,
-            f"unparsed_{name}": sum(not each.parsed for each in method.attempts) / len(method.attempts),
+            f"unparsed_{name}": method.num_unparsed / len(method.attempts),
             f"seconds_{name}": sum(each.seconds for each in method.attempts),
         }
-        tokens = method.per_right(method.new_tokens * len(method.attempts))
-        usd = method.per_right(method.usd)
-        found |= {} if tokens is None or usd is None else {f"tokens_per_right_{name}": tokens}
-        found |= {} if usd is None else {f"usd_per_thousand_right_{name}": 1000 * usd}
+        costs = {"tokens_per_right": method.tokens_per_right, "usd_per_thousand_right": method.usd_per_thousand_right}
+        found |= {f"{cost}_{name}": value for cost, value in costs.items() if value is not None}
         found |= {f"accuracy_{name}_at_{count}": accuracy for count, _, accuracy in method.votes()}
     for name, gain in gains(methods, seed=seed).items():
         found |= {f"gain_{name}": gain["gain"], f"gain_{name}_low": gain["low"], f"gain_{name}_high": gain["high"]}

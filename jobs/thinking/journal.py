@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from clusterlab.run import append_line
+from clusterlab.run import append_line, read_lines
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,33 +41,12 @@ class Journal:
         Raises:
             StorageError: it cannot be written.
         """
-        self._end_torn_line()
         append_line(self.path, asdict(attempt))
 
     def of(self, method: str) -> dict[int, Attempt]:
         """The attempts of a method by problem."""
-        return {attempt.problem: attempt for attempt in self._all() if attempt.method == method}
+        return {attempt.problem: attempt for attempt in self.all() if attempt.method == method}
 
     def all(self) -> list[Attempt]:
         """Every attempt."""
-        return list(self._all())
-
-    def _end_torn_line(self) -> None:
-        """A process that was killed while it wrote leaves a line without an end."""
-        if not self.path.exists():
-            return
-        with self.path.open("rb+") as file:
-            if file.seek(0, os.SEEK_END) == 0:
-                return
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.write(b"\n")
-
-    def _all(self) -> Iterator[Attempt]:
-        if not self.path.exists():
-            return
-        for line in self.path.read_text().splitlines():
-            try:
-                yield Attempt(**json.loads(line))
-            except ValueError:
-                continue  # It is torn.
+        return [Attempt(**values) for values in read_lines(self.path)]

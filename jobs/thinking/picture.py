@@ -54,11 +54,7 @@ def _draw_method(axes: Any, method: Method) -> None:
 
 
 def _draw_costs(axes: Any, methods: Mapping[str, Method]) -> None:
-    shown = [
-        (name, tokens)
-        for name, method in methods.items()
-        if (tokens := method.per_right(method.new_tokens * len(method.attempts))) is not None
-    ]
+    shown = [(name, tokens) for name, method in methods.items() if (tokens := method.tokens_per_right) is not None]
     bars = axes.barh([LABELS[name] for name, _ in shown], [tokens for _, tokens in shown], log=True)
     for bar, (name, _) in zip(bars, shown, strict=True):
         bar.set_color(COLORS[name])

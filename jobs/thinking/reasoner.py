@@ -11,12 +11,15 @@ from typing import Any
 
 from clusterlab.fingerprint import digest_files
 from jobs.llm.cache import cached
-from jobs.llm.pretrain import EOS, PAD, SPECIAL_TOKENS, TinyLlama, untrained
+from jobs.llm.pretrain import EOS, PAD, TinyLlama, byte_level_bpe, fit, untrained
 from jobs.thinking import game24
 from jobs.thinking.lessons import Lesson, lessons
 
-MADE_BY = ("reasoner.py", "lessons.py", "game24.py", "word_problems.py")
-"""The files beside this one that decide what the model becomes."""
+MADE_BY = (
+    *("thinking/reasoner.py", "thinking/lessons.py", "thinking/game24.py", "thinking/word_problems.py"),
+    "llm/pretrain.py",
+)
+"""The files of `jobs/` that decide what the model becomes."""
 IGNORED = -100
 """torch's label of a token that is no lesson: what is given is not to be learned."""
 SORTED_BATCHES = 16
@@ -49,8 +52,8 @@ def reasoner(report: Callable[[int, int, float], None], recipe: Reasoner | None 
     `report` is called with step, steps and loss, which is in nats a token of what the model shall write.
     """
     recipe = recipe or Reasoner()
-    here = Path(__file__).parent
-    key = asdict(recipe) | {"made_by": digest_files(here, [here / name for name in MADE_BY])}
+    jobs = Path(__file__).parents[1]
+    key = asdict(recipe) | {"made_by": digest_files(jobs, [jobs / name for name in MADE_BY])}
     return cached("reasoner", key, lambda folder: train(recipe, folder, report))
 
 
@@ -63,20 +66,8 @@ def train(recipe: Reasoner, folder: Path, report: Callable[[int, int, float], No
     taught = lessons(puzzles, max_changes=recipe.max_changes, seed=recipe.seed)
     tokenizer = _train_tokenizer(list(itertools.islice(taught, 4000)))
     model = untrained(_shape(recipe, len(tokenizer)))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.1
-    )
     batches = _batches(recipe, taught, tokenizer)
-    for step in range(1, recipe.steps + 1):
-        tokens, labels = map(torch.tensor, next(batches))
-        loss = model(input_ids=tokens, attention_mask=tokens != PAD, labels=labels).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
-        report(step, recipe.steps, loss.item())
+    fit(model, batches, steps=recipe.steps, learning_rate=recipe.learning_rate, report=report)
     model.generation_config.eos_token_id = EOS
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -95,27 +86,13 @@ def _shape(recipe: Reasoner, vocab_size: int) -> TinyLlama:
 
 
 def _train_tokenizer(taught: Sequence[Lesson]) -> Any:
-    """Byte-level BPE whose tokens are the words, and the numbers that are common; others are written in digits."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from tokenizers.trainers import BpeTrainer
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = BpeTrainer(
-        vocab_size=1024,
-        special_tokens=SPECIAL_TOKENS,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator((given + written for given, written in taught), trainer)
-    pad, begin, end = SPECIAL_TOKENS
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=pad, bos_token=begin, eos_token=end)
+    """Its tokens are the words, and the numbers that are common; others are written in digits."""
+    texts = (given + written for given, written in taught)
+    return byte_level_bpe(texts, vocab_size=1024, add_prefix_space=False)
 
 
-def _batches(recipe: Reasoner, taught: Iterator[Lesson], tokenizer: Any) -> Iterator[tuple[list[list[int]], ...]]:
-    """Token ids and labels, each of shape (batch_size, longest of the batch)."""
+def _batches(recipe: Reasoner, taught: Iterator[Lesson], tokenizer: Any) -> Iterator[dict[str, Any]]:
+    """Token ids, labels and where they are no padding, each of shape (batch_size, longest of the batch)."""
     rng = random.Random(recipe.seed)
     while True:
         drawn = list(itertools.islice(taught, SORTED_BATCHES * recipe.batch_size))
@@ -127,11 +104,14 @@ def _batches(recipe: Reasoner, taught: Iterator[Lesson], tokenizer: Any) -> Iter
         yield from map(_padded, batches)
 
 
-def _padded(pairs: Sequence[tuple[list[int], list[int]]]) -> tuple[list[list[int]], list[list[int]]]:
+def _padded(pairs: Sequence[tuple[list[int], list[int]]]) -> dict[str, Any]:
+    import torch
+
     width = max(len(given) + len(written) for given, written in pairs) + 1
     tokens, labels = [], []
     for given, written in pairs:
         padding = width - len(given) - len(written) - 1
         tokens.append([*given, *written, EOS, *[PAD] * padding])
         labels.append([*[IGNORED] * len(given), *written, EOS, *[IGNORED] * padding])
-    return tokens, labels
+    ids = torch.tensor(tokens)
+    return {"input_ids": ids, "attention_mask": ids != PAD, "labels": torch.tensor(labels)}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from jobs.launch.markdown import table
 from jobs.thinking.findings import LABELS, PAIRS, Method, gains
 
 HEADS = ("way to think", "problems", "right", "95 %", "tokens read", "written", "written a right answer")
@@ -22,22 +23,16 @@ def markdown(methods: Mapping[str, Method], price: str, *, seed: int) -> str:
         for worse, better in PAIRS
         if (gain := found.get(better)) is not None
     ]
-    tables = _table([*HEADS, *COSTS], [_row(method) for method in methods.values()])
-    return f"Tokens are a problem's. {price}\n\n{tables}\n{_table(GAIN_HEADS, compared)}"
+    ways = table([*HEADS, *COSTS], map(_row, methods.values()))
+    return f"Tokens are a problem's. {price}\n\n{ways}\n{table(GAIN_HEADS, compared)}"
 
 
 def _row(method: Method) -> list[str]:
     low, high = method.interval
-    written = method.per_right(method.new_tokens * len(method.attempts))
-    usd = method.per_right(method.usd)
+    written, usd = method.tokens_per_right, method.usd_per_thousand_right
     return [
         *(LABELS[method.name], str(len(method.attempts)), f"{100 * method.accuracy:.1f} %"),
         *(f"{100 * low:.0f} to {100 * high:.0f}", f"{method.prompt_tokens:,.0f}", f"{method.new_tokens:,.1f}"),
-        *("" if written is None else f"{written:,.0f}", "" if usd is None else f"{1000 * usd:,.4f}"),
-        f"{sum(not each.parsed for each in method.attempts)}",
+        *("" if written is None else f"{written:,.0f}", "" if usd is None else f"{usd:,.4f}"),
+        str(method.num_unparsed),
     ]
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from jobs.thinking import game24
-from jobs.thinking.client import Asked, Client, Reply
+from jobs.thinking.client import Client, Reply
 from jobs.thinking.game24 import TARGET, State, Step
 from jobs.thinking.journal import Attempt
 from jobs.thinking.wording import Words, worth
@@ -136,15 +136,8 @@ class Search:
         return sum(worths) / len(worths)
 
     async def _ask(self, stage: str, prompt: str, num_answers: int) -> Reply:
-        reply = await self.client.ask(
-            Asked(
-                prompt=prompt,
-                max_tokens=self.words.max_tokens(stage),
-                num_answers=num_answers,
-                temperature=self.shape.temperature,
-                stop=self.words.stop(stage),
-                seed=self.seed,
-            )
-        )
+        temperature = self.shape.temperature
+        asked = self.words.asked(stage, prompt, num_answers=num_answers, temperature=temperature, seed=self.seed)
+        reply = await self.client.ask(asked)
         self._replies.append(reply)
         return reply

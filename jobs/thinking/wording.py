@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from jobs.thinking import lessons
+from jobs.thinking.client import Asked
 from jobs.thinking.game24 import State
 
 
@@ -66,6 +67,17 @@ class Words:
         if stage == "step" and not self.chat:
             return ("\n",)
         return () if self.wording is not Wording.BASE else ("\n\n",) if stage in ("thought", "solution") else ("\n",)
+
+    def asked(self, stage: str, prompt: str, *, num_answers: int = 1, temperature: float = 0.0, seed: int = 0) -> Asked:
+        """One of the prompts below, with where its answers end."""
+        return Asked(
+            prompt=prompt,
+            max_tokens=self.max_tokens(stage),
+            num_answers=num_answers,
+            temperature=temperature,
+            stop=self.stop(stage),
+            seed=seed,
+        )
 
     def direct(self, question: str) -> str:
         """For an answer at once."""

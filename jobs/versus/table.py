@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from jobs.launch.markdown import table
 from jobs.versus.offline import MIXED, UNIFORM, VLLM
 from jobs.versus.offline_transformers import MODES
 from jobs.versus.price import Price
@@ -43,14 +44,14 @@ def online_metrics(servers: Mapping[str, Mapping[str, Any]], price: Price) -> di
 def markdown(servers: Mapping[str, Mapping[str, Any]], offline: Mapping[str, Any], price: Price) -> str:
     """Two tables: behind a port with a line for each server and load, and offline with a line for each engine."""
     heads = ["engine", "clients", *ONLINE.values(), "memory, MiB"]
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *_online_rows(servers, price)]
+    online = table(heads, _online_rows(servers, price))
     rates, engines = offline["metrics"], (VLLM, *MODES)
     rows = (
         [LABELS[name], *(f"{rates[f'offline_{each}_{name}']:,.0f}" for each in (MIXED, UNIFORM))] for name in engines
     )
-    lines_offline = [["engine", "mixed lengths, useful tokens/s", "uniform lengths"], ["---", "---:", "---:"], *rows]
+    written = table(["engine", "mixed lengths, useful tokens/s", "uniform lengths"], rows)
     priced = f"Dollars: {price.usd_per_hour} an hour, {price.source}."
-    return f"Behind a port. {priced}\n\n{_table(lines)}\nOffline.\n\n{_table(lines_offline)}"
+    return f"Behind a port. {priced}\n\n{online}\nOffline.\n\n{written}"
 
 
 def _online_rows(servers: Mapping[str, Mapping[str, Any]], price: Price) -> Iterator[list[str]]:
@@ -68,7 +69,3 @@ def _values(load: Mapping[str, Any], price: Price) -> dict[str, float]:
         if load[name] is not None:
             values |= {f"{name}_{cut}_ms": 1000 * load[name][cut] for cut in ("p50", "p99")}
     return values | {"usd_per_million_tokens": price.usd_per_million(load["tokens_per_second"])}
-
-
-def _table(lines: list[list[str]]) -> str:
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

@@ -16,7 +16,19 @@ import pytest
 from clusterlab import run as module
 from clusterlab.config import Source
 from clusterlab.errors import InputError, StorageError
-from clusterlab.run import RECORD, Asked, Run, Status, append_line, find_runs, held, in_use, new_run_folder, unfinished
+from clusterlab.run import (
+    RECORD,
+    Asked,
+    Run,
+    Status,
+    append_line,
+    find_runs,
+    held,
+    in_use,
+    new_run_folder,
+    read_lines,
+    unfinished,
+)
 
 ASKED = Asked(lab="toy", job="toy", config={"steps": 2, "rate": 0.1}, code="c", lock="l", revisions={"model": "made"})
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -175,6 +187,17 @@ def test_lines_are_added(tmp_path: Path) -> None:
 def test_a_missing_folder_cannot_be_added_to(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be written: No such file"):
         append_line(tmp_path / "missing" / "lines", {})
+
+
+def test_a_line_that_a_killed_process_left_torn_is_skipped_and_spoils_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    assert read_lines(path) == []
+    append_line(path, {"step": 1})
+    with path.open("a") as file:
+        file.write('{"step": 2, "lo')
+    append_line(path, {"step": 3})
+    append_line(path, {"step": 4})
+    assert read_lines(path) == [{"step": 1}, {"step": 3}, {"step": 4}]
 
 
 def test_two_runs_of_one_second_have_two_folders(tmp_path: Path) -> None:

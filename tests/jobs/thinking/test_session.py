@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -29,7 +30,7 @@ def _run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _attempt(method: str, problem: int, *, right: bool, tokens: int = 10, votes: list[bool] | None = None) -> Attempt:
-    same = {"said": [""], "prompt_tokens": 5, "requests": 1, "seconds": 2.0}
+    same = {"said": [""] * max(1, len(votes or [])), "prompt_tokens": 5, "requests": 1, "seconds": 2.0}
     return Attempt(method=method, problem=problem, right=right, new_tokens=tokens, votes=votes or [], **same)  # type: ignore[arg-type]
 
 
@@ -124,6 +125,12 @@ def test_the_record_says_what_a_right_answer_took_and_what_is_certain_of_a_gain(
     assert metrics["p_self_consistency"] == 2 / 2**16
     assert metrics["tokens_ratio_cot"] == 5
     assert (metrics["accuracy_self_consistency_at_1"], metrics["accuracy_self_consistency_at_2"]) == (0.45, 0.9)
+
+
+def test_votes_are_told_by_how_many_answers_voted() -> None:
+    attempt = dataclasses.replace(_attempt(VOTE, 0, right=True, tokens=160, votes=[True] * 5), said=["7"] * 16)
+    [method] = methods_of([attempt], lambda seconds: seconds).values()
+    assert [(count, tokens) for count, tokens, _ in method.votes()] == [(1, 10), (2, 20), (4, 40), (8, 80), (16, 160)]
 
 
 def test_of_a_run_that_stopped_only_problems_of_both_ways_are_compared(attempts: list[Attempt]) -> None:
