@@ -59,15 +59,21 @@ async def open_loop(
     """
     client = _client(target, limit_seconds)
     requests = [client.request(prompt) for prompt in prompts]
+    if not requests:
+        return []
     begin = time.perf_counter() + LEAD_SECONDS
     times = [begin + at for at in poisson(len(prompts), rate=rate, seed=seed)]
-    arrived: asyncio.Queue[int] = asyncio.Queue()
     loop = asyncio.get_running_loop()
+    all_arrived = loop.create_future()
     with _ending(client) as tasks:
-        with keeping_time(times, lambda number: loop.call_soon_threadsafe(arrived.put_nowait, number)):
-            for _ in requests:
-                number = await arrived.get()
-                tasks.append(asyncio.create_task(client.ask(requests[number], times[number])))
+
+        def arrive(number: int) -> None:
+            tasks.append(loop.create_task(client.ask(requests[number], times[number])))
+            if number == len(requests) - 1:
+                all_arrived.set_result(None)
+
+        with keeping_time(times, arrive):
+            await all_arrived
         return list(await asyncio.gather(*tasks))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import filterfalse
 from typing import Any
 
 Part = tuple[float, bytes]
@@ -34,36 +36,36 @@ def read_stream(parts: Sequence[Part]) -> Stream:
     Raises:
         ValueError: something in it is not OpenAI's.
     """
-    times: list[float] = []
-    counted: int | None = None
-    whole = failed = False
-    for at, data in payloads(parts):
-        if data == END:
-            whole = True
-            continue
-        event = _object(data)
-        failed = failed or "error" in event
-        if event.get("choices"):
-            times.append(at)
-        if isinstance(usage := event.get("usage"), dict):
-            counted = int(usage.get("completion_tokens", 0))
+    found = list(payloads(parts))
+    whole = any(data == END for _, data in found)
+    said = [(at, data) for at, data in found if data != END]
+    events = _objects([data for _, data in said])
+    times = [at for (at, _), event in zip(said, events, strict=True) if event.get("choices")]
+    counts = [event["usage"].get("completion_tokens", 0) for event in events if isinstance(event.get("usage"), dict)]
     return Stream(
         first_token=times[0] if times else None,
         last_token=times[-1] if times else None,
-        tokens=len(times) if counted is None else counted,
+        tokens=int(counts[-1]) if counts else len(times),
         whole=whole,
-        failed=failed,
+        failed=any("error" in event for event in events),
     )
 
 
-def _object(data: bytes) -> dict[str, Any]:
+def _objects(found: Sequence[bytes]) -> list[dict[str, Any]]:
+    """All events read as one list: each by itself takes the load generator twice the CPU."""
+    events: list[dict[str, Any]] = []
+    with suppress(ValueError):
+        events = json.loads(b"[" + b",".join(found) + b"]")
+    if len(events) == len(found) and all(isinstance(event, dict) for event in events):
+        return events
+    raise ValueError(f"{next(filterfalse(_is_object, found), found[0])[:80]!r}: no event of OpenAI's protocol")
+
+
+def _is_object(data: bytes) -> bool:
     try:
-        event = json.loads(data)
+        return isinstance(json.loads(data), dict)
     except ValueError:
-        event = None
-    if not isinstance(event, dict):
-        raise ValueError(f"{data[:80]!r}: no event of OpenAI's protocol")
-    return event
+        return False
 
 
 def payloads(parts: Iterable[Part]) -> Iterator[Part]:
