@@ -24,7 +24,8 @@ from clusterlab.local.keeper import keep, release
 
 HOST = "127.0.0.1"
 OBJECT_STORE_BYTES = 256 * 2**20
-START_SECONDS = 90
+START_SECONDS = 300
+"""It takes four on an idle machine; one that several sandboxes or labs share took longer than a minute and a half."""
 ATTEMPTS = 3
 """A port that was free may be taken by another process before Ray binds it."""
 PORTS = range(20000, 30000)
