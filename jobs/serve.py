@@ -66,7 +66,8 @@ class Config:
     tensor_parallel: int = by_scale(tiny=1, small=1, single=1, full=8)
     """GPUs of a node that each matrix is split over."""
     pipeline_parallel: int = 1
-    """Groups of layers, one after the other, over Ray; on several nodes, one for each."""
+    """Groups of layers, one after the other, over Ray; on several nodes, one for each.
+    On CPUs they are processes of one node."""
     max_model_len: int = by_scale(tiny=512, small=1024, single=2048, full=4096)
     """Tokens of a prompt and its answer together."""
     prefix_caching: bool = True

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from jobs.compress.environments import folder_of
 from jobs.serving.endpoint import LOOPBACK
@@ -11,6 +12,9 @@ from jobs.serving.settings import DRAIN_SECONDS, ServerSettings
 
 CPU_CACHE_GIB = 1
 """For keys and values where there is no GPU; vLLM would take half of the machine's memory."""
+
+DRIVER = Path("/proc/driver/nvidia/version")
+"""There where GPUs are; by it the Makefile decides which build of vLLM is installed."""
 
 JOB_CONFIG_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Ray's own name for it, and what a process that connects to a cluster reads its runtime environment from."""
@@ -24,9 +28,13 @@ class Vllm:
     environment: str = "vllm"
     key_variable: str = "VLLM_API_KEY"
     health: str = "/health"
+    on_gpus: bool = field(default_factory=DRIVER.exists)
 
     def command(self, settings: ServerSettings, port: int) -> list[str]:
-        """Tensor parallel in a node by processes; pipeline parallel by Ray, whose workers are on any node."""
+        """Tensor parallel in a node by processes; pipeline parallel by Ray, whose workers are on any node.
+
+        vLLM's workers on Ray are for GPUs alone: on CPUs groups of layers are processes of this machine, too.
+        """
         return [
             *("-m", "vllm.entrypoints.cli.main", "serve", settings.model),
             *(f"--host={LOOPBACK}", f"--port={port}", f"--served-model-name={settings.served_name}"),
@@ -34,7 +42,7 @@ class Vllm:
             *([] if settings.quantization is None else [f"--quantization={settings.quantization}"]),
             f"--tensor-parallel-size={settings.tensor_parallel}",
             f"--pipeline-parallel-size={settings.pipeline_parallel}",
-            *(["--distributed-executor-backend=ray"] if settings.pipeline_parallel > 1 else []),
+            *(["--distributed-executor-backend=ray"] if self.over_ray(settings) else []),
             *(f"--max-model-len={settings.max_model_len}", f"--max-num-seqs={settings.max_slots}"),
             f"--gpu-memory-utilization={settings.gpu_memory_utilization}",
             _switch("enable-prefix-caching", on=settings.prefix_caching),
@@ -50,11 +58,15 @@ class Vllm:
         variables = {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": str(CPU_CACHE_GIB)}
         # Else it binds its threads to cores, and waits for those while other cores of a shared machine are free.
         variables["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
-        if settings.pipeline_parallel == 1:
+        if not self.over_ray(settings):
             return variables | {"VLLM_HOST_IP": LOOPBACK}
         # Ray starts its workers with the Python of the cluster, which has no vLLM.
         workers = {"runtime_env": {"py_executable": str(folder_of(self.environment) / "bin" / "python")}}
         return variables | {JOB_CONFIG_VARIABLE: json.dumps(workers | {"metadata": {}})}
+
+    def over_ray(self, settings: ServerSettings) -> bool:
+        """Whether the server asks a cluster for its workers."""
+        return self.on_gpus and settings.pipeline_parallel > 1
 
 
 def _switch(name: str, *, on: bool) -> str:

@@ -154,11 +154,12 @@ def test_a_thousand_idle_connections_keep_nobody_out_and_leave_nothing(endpoint:
     assert found[-1] < found[0] + ROOM_MIB
 
 
-def test_matrices_that_two_workers_share_give_the_answer_of_one(
-    base: Path, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("split_by", ["tensor_parallel", "pipeline_parallel"])
+def test_matrices_or_layers_that_two_workers_share_give_the_answer_of_one(
+    base: Path, text: str, split_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    log, settings = tmp_path / "vllm.log", tiny(base, max_model_len=MAX_MODEL_LEN, tensor_parallel=2)
+    log, settings = tmp_path / "vllm.log", tiny(base, max_model_len=MAX_MODEL_LEN, **{split_by: 2})
     with serving(Vllm(), settings, log=log, limit_seconds=900) as split:
         assert ask(split, completion(split, PROMPT, 8)).choice()["text"] == text
     assert "world_size=2 rank=1" in log.read_text()

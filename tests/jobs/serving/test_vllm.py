@@ -30,7 +30,7 @@ def test_two_nodes_of_eight_gpus_are_started_so() -> None:
         ONE, tensor_parallel=8, pipeline_parallel=2, compiled=True, prefix_caching=False, chunked_prefill=False
     )
     several = dataclasses.replace(several, dtype="float16", quantization="awq", gpu_memory_utilization=0.8)
-    assert Vllm().command(several, 8000) == [
+    assert Vllm(on_gpus=True).command(several, 8000) == [
         *("-m", "vllm.entrypoints.cli.main", "serve", "/m"),
         *("--host=127.0.0.1", "--port=8000", "--served-model-name=small"),
         *("--dtype=float16", "--seed=3", "--quantization=awq"),
@@ -40,7 +40,15 @@ def test_two_nodes_of_eight_gpus_are_started_so() -> None:
         *("--generation-config=vllm", "--shutdown-timeout=30", "--disable-uvicorn-access-log"),
     ]
     # Workers on other nodes must reach this one.
-    assert "VLLM_HOST_IP" not in Vllm().environ(several)
+    assert "VLLM_HOST_IP" not in Vllm(on_gpus=True).environ(several)
+
+
+def test_groups_of_layers_on_cpus_are_processes_of_this_machine() -> None:
+    engine, two = Vllm(on_gpus=False), dataclasses.replace(ONE, pipeline_parallel=2)
+    command = engine.command(two, 8000)
+    assert "--pipeline-parallel-size=2" in command
+    assert "--distributed-executor-backend=ray" not in command
+    assert engine.environ(two) == engine.environ(ONE)
 
 
 def test_workers_on_the_cluster_run_the_environment_of_vllm() -> None:
@@ -50,7 +58,7 @@ def test_workers_on_the_cluster_run_the_environment_of_vllm() -> None:
         "ray.init(address='local', num_cpus=1, include_dashboard=False, log_to_driver=False)\n"
         "print(ray.get(ray.remote(lambda: sys.executable).remote()))"
     )
-    variables = Vllm(environment="train").environ(dataclasses.replace(ONE, pipeline_parallel=2))
+    variables = Vllm(environment="train", on_gpus=True).environ(dataclasses.replace(ONE, pipeline_parallel=2))
     done = subprocess.run([sys.executable, "-c", script], env=os.environ | variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == str(ROOT / ".venv" / "train" / "bin" / "python")
