@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clusterlab.config import Source
@@ -55,6 +55,17 @@ class Calibration:
         )
 
 
+def transformers_dtype() -> str:
+    """What transformers computes in: as vLLM on a GPU; float32 on a CPU, where torch is slow in float16."""
+    import torch
+
+    return VLLM_DTYPE if torch.cuda.is_available() else "float32"
+
+
+def _keep_log(row: Row, log: str, folder: Path) -> None:
+    (folder / f"{row.method}.log").write_text(log)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
     """The two checkpoints; both have the same weights, but for the rounding of a product to 16 bits."""
@@ -63,6 +74,10 @@ class Pair:
     """The folder for vLLM."""
     unpacked: str
     """The folder for transformers."""
+    dtype: str = VLLM_DTYPE
+    """What vLLM computes in."""
+    unpacked_dtype: str = field(default_factory=transformers_dtype)
+    """What transformers computes in."""
     metrics: Mapping[str, float]
 
     def longest(self, wanted: int) -> int:
@@ -110,14 +125,3 @@ def quantized(calibration: Calibration) -> Pair:
             "perplexity_unquantized": plain.metrics["perplexity"],
         },
     )
-
-
-def transformers_dtype() -> str:
-    """What transformers computes in: as vLLM on a GPU; float32 on a CPU, where torch is slow in float16."""
-    import torch
-
-    return VLLM_DTYPE if torch.cuda.is_available() else "float32"
-
-
-def _keep_log(row: Row, log: str, folder: Path) -> None:
-    (folder / f"{row.method}.log").write_text(log)

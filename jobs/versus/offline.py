@@ -11,7 +11,7 @@ from jobs.launch.folder import report, run_folder
 from jobs.load.prompts import made_prompts
 from jobs.versus.asked import Answer, Asked, ask
 from jobs.versus.batching import continuous_schedule, static_schedule
-from jobs.versus.model import VLLM_DTYPE, Pair, transformers_dtype
+from jobs.versus.model import Pair
 from jobs.versus.offline_transformers import MODES
 
 MIXED, UNIFORM = "mixed", "uniform"
@@ -67,12 +67,12 @@ def compare_offline(offline: Offline) -> dict[str, Any]:
         "seed": offline.seed,
     }
     process: dict[str, Any] = {"num_threads": offline.threads, "seconds": offline.limit_seconds}
-    asked = Asked(checkpoint=offline.pair.quantized, dtype=VLLM_DTYPE, **common)
+    asked = Asked(checkpoint=offline.pair.quantized, dtype=offline.pair.dtype, **common)
     offline.pair.longest(asked.max_model_len)
     folder = run_folder().absolute()
     vllm = ask("jobs.versus.offline_vllm", asked, folder / "offline-vllm", environment="vllm", **process)
     report("offline", 1, 2)
-    asked = Asked(checkpoint=offline.pair.unpacked, dtype=transformers_dtype(), said=vllm.tokens, **common)
+    asked = Asked(checkpoint=offline.pair.unpacked, dtype=offline.pair.unpacked_dtype, said=vllm.tokens, **common)
     module = "jobs.versus.offline_transformers"
     plain = ask(module, asked, folder / "offline-transformers", environment="train", **process)
     report("offline", 2, 2)

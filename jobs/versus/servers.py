@@ -12,7 +12,7 @@ from jobs.serving.server import serving
 from jobs.serving.settings import ServerSettings
 from jobs.serving.transformers import Batching, Transformers
 from jobs.serving.vllm import Vllm
-from jobs.versus.model import VLLM_DTYPE, Pair, transformers_dtype
+from jobs.versus.model import Pair
 from jobs.versus.online import Clients, put_loads
 
 MAX_PLACES = 2048
@@ -63,7 +63,7 @@ class ThreadedVllm(Vllm):
 def vllm(servers: Servers) -> dict[str, Any]:
     """In a worker: what `put_loads` returns of vLLM and the quantized model."""
     engine = ThreadedVllm(num_threads=servers.threads)
-    return _measure(engine, servers, servers.settings(model=servers.pair.quantized, dtype=VLLM_DTYPE), "vllm")
+    return _measure(engine, servers, servers.settings(model=servers.pair.quantized, dtype=servers.pair.dtype), "vllm")
 
 
 def static(servers: Servers) -> dict[str, Any]:
@@ -80,7 +80,7 @@ SERVERS: dict[str, Callable[[Servers], dict[str, Any]]] = {"vllm": vllm, "static
 
 
 def _transformers(servers: Servers, batching: Batching) -> dict[str, Any]:
-    settings = servers.settings(model=servers.pair.unpacked, dtype=transformers_dtype())
+    settings = servers.settings(model=servers.pair.unpacked, dtype=servers.pair.unpacked_dtype)
     return _measure(Transformers(batching=batching), servers, settings, f"transformers-{batching}")
 
 
