@@ -33,10 +33,13 @@ def priced(resources: Any, catalog: Catalog) -> bool:
 def machines_of(resources: Any, catalog: Catalog) -> list[Row]:
     """The catalog's machines that these resources can become, by place and accelerators."""
     accelerators = wanted(resources)
+    # Read once, not for each row: a launch is held against the catalog several times.
+    asked = [(asked_for(resources, key), read) for key, read in PLACES.items()]
+    named = [(name, read) for name, read in asked if name is not None]
     return [
         row
         for row in clouds(catalog)
-        if all(asked_for(resources, key) in (None, read(row).lower()) for key, read in PLACES.items())
+        if all(name == read(row).lower() for name, read in named)
         and (not accelerators or (row.accelerator, row.accelerator_count) in accelerators.items())
     ]
 

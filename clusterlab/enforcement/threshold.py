@@ -22,9 +22,10 @@ def passed(spending: Spending) -> int:
     What has no known price counts as nothing here, so this is the least that it can be.
     """
     cap, usd = spending.budget.cap_usd, spending.spent.usd
-    if cap is None or usd <= 0:
+    # Of a course's thousands of budgets most are below the first.
+    if cap is None or usd <= 0 or usd * 100 < cap * THRESHOLDS[0]:
         return 0
-    return max((percent for percent in THRESHOLDS if usd * 100 >= cap * percent), default=0)
+    return max(percent for percent in THRESHOLDS if usd * 100 >= cap * percent)
 
 
 def of_course(spendings: Iterable[Spending], course: str) -> list[Spending]:

@@ -40,6 +40,7 @@ class Ledger:
     clock: Callable[[], datetime] | None = None
     """In place of the database's own; for tests and simulations."""
     _standing: Standing = field(default_factory=Standing, init=False, repr=False, compare=False)
+    _spendings: dict[tuple[Scope, str], Spending] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -194,7 +195,7 @@ class Ledger:
     def spendings(self) -> list[Spending]:
         """What is spent of every budget until now, students first."""
         with self._followed() as connection:
-            return spendings(self._standing, self.now(connection))
+            return spendings(self._standing, self.now(connection), self._spendings)
 
     def uses(self) -> list[Use]:
         """What was reserved and used, by student and lab; what is nobody's last."""

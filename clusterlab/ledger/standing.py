@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from threading import RLock
 from typing import Any
 
@@ -14,7 +15,7 @@ from clusterlab.cost.interval import Interval, Source
 from clusterlab.cost.total import Total
 from clusterlab.ledger.account import interval_key, interval_of, used
 from clusterlab.ledger.budget import Budget, Scope, changes
-from clusterlab.ledger.entry import Entry, Kind, Owner
+from clusterlab.ledger.entry import Entry, Kind, Owner, from_micro, to_micro_usd
 from clusterlab.ledger.journal import entry
 from clusterlab.ledger.schema import ENTRIES
 from clusterlab.ledger.statement import budgets
@@ -23,6 +24,9 @@ OPENING = (Kind.RESERVE, Kind.COMMIT, Kind.INTERVAL)
 """The rows after which a run is to be settled."""
 BATCH = 1000
 """Rows that are read at a time."""
+NEVER = datetime.min.replace(tzinfo=UTC)
+LONGEST = timedelta(days=366)
+"""After which it is worked out anew whether a run holds what it used."""
 NUM_RESOURCES = 50
 """Resources that are looked up at a time, by a statement that is made once: that takes longer than to run it."""
 
@@ -53,11 +57,34 @@ class OpenRun:
     """Each as it was last recorded."""
     unsettled: bool = False
     """Whether use of it is on record that it was not settled for."""
+    budgets: tuple[tuple[Scope, str], ...] = field(init=False)
+    """Those that it counts against."""
+    covered_until: datetime = NEVER
+    """Before when it surely holds what it used, if no row of it is added."""
+
+    def __post_init__(self) -> None:
+        names = ((scope, getattr(self.owner, scope.value)) for scope in Scope)
+        self.budgets = tuple((scope, name) for scope, name in names if name is not None)
 
     @property
-    def names(self) -> dict[Scope, str | None]:
-        """Whose budgets it counts against."""
-        return {scope: getattr(self.owner, scope.value) for scope in Scope}
+    def going_on(self) -> list[Interval]:
+        """What of it is in use."""
+        return [each for each in self.intervals.values() if each.end is None]
+
+    def overrun_micro_usd(self, now: datetime) -> int:
+        """By how much what it used until now is above what it holds, while something of it goes on; else 0.
+
+        It is asked each few minutes, and a run mostly holds enough for hours: until then nothing is added up.
+        """
+        if now < self.covered_until:
+            return 0
+        going_on = self.going_on
+        overrun = to_micro_usd(self.used(now).usd) - self.held_micro_usd if going_on else 0
+        if overrun > 0:
+            return overrun
+        # Each use is rounded to the micro-dollar, now and then.
+        self.covered_until = now + _lasting(going_on, -overrun - len(self.intervals))
+        return 0
 
     def used(self, now: datetime) -> Total:
         """What it cost until now."""
@@ -65,6 +92,7 @@ class OpenRun:
 
     def add(self, row: Entry) -> None:
         """One row more of it."""
+        self.covered_until = NEVER
         self.held_micro_usd += row.micro_usd
         if row.kind is Kind.INTERVAL:
             interval = interval_of(row.detail)
@@ -147,6 +175,16 @@ class Standing:
         elif interval.end is None:
             # Another run, which is settled, may have used it later. What has ended is looked up when it is asked for.
             self.newest |= _newest_of(connection, {key})
+
+
+def _lasting(going_on: Iterable[Interval], micro_usd: int) -> timedelta:
+    """How long what goes on costs no more than so much."""
+    prices = (each.price_usd_per_hour for each in going_on)
+    usd_per_hour = sum((price for price in prices if price is not None), Decimal(0))
+    if not usd_per_hour:
+        return LONGEST
+    seconds = int(from_micro(max(0, micro_usd)) * 3600 / usd_per_hour)
+    return min(LONGEST, timedelta(seconds=min(seconds, int(LONGEST.total_seconds()))))
 
 
 def _is_nothing(run: OpenRun, row: Entry) -> bool:

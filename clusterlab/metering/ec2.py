@@ -160,7 +160,7 @@ def _instance(instance: Mapping[str, Any], region: str, catalog: Catalog, at: da
 def _ended(instance: Mapping[str, Any]) -> datetime | None:
     """When an instance stopped being billed; None where EC2 does not say."""
     match = TRANSITION.search(instance.get("StateTransitionReason") or "")
-    return datetime.strptime(match.group(1), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC) if match else None
+    return datetime.fromisoformat(match.group(1)).replace(tzinfo=UTC) if match else None
 
 
 def _volume(volume: Mapping[str, Any], region: str, catalog: Catalog) -> Sighting:

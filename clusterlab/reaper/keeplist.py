@@ -59,6 +59,8 @@ class KeepList:
 
     def unused(self, resources: tuple[Resource, ...]) -> list[str]:
         """Names that nothing bears."""
+        if not self.reasons:
+            return []
         names = {resource.id for resource in resources}
         names |= {f"{key}={value}" for resource in resources for key, value in resource.tags.items()}
         return sorted(self.reasons.keys() - names)

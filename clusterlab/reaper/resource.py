@@ -51,11 +51,11 @@ class Resource:
     public_ip: str = ""
     private_ip: str = ""
     spot: bool = False
+    key: str = field(init=False, repr=False, compare=False)
+    """What no other resource of the account is called; a sweep asks for it again and again."""
 
-    @property
-    def key(self) -> str:
-        """What no other resource of the account is called."""
-        return f"{self.region}/{self.kind}/{self.id}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"{self.region}/{self.kind}/{self.id}")
 
     @property
     def cloud(self) -> str:

@@ -76,10 +76,20 @@ class Client:
         if operation == "describe_instances":
             states = next((each["Values"] for each in filters if each["Name"] == "instance-state-name"), None)
             found = [each for each in self.account.machines.values() if states is None or each.state in states]
-            return {"Reservations": [{"Instances": [_instance(each, self.account.region) for each in found]}]}
+            return {"Reservations": [{"Instances": [self._instance(each) for each in found]}]}
         if operation == "describe_volumes":
-            return {"Volumes": [_volume(each) for each in self.account.disks.values()]}
+            return {"Volumes": [self._volume(each) for each in self.account.disks.values()]}
         return {}
+
+    def _instance(self, machine: Machine) -> dict[str, Any]:
+        if machine.shown is None:
+            machine.shown = _instance(machine, self.account.region)
+        return machine.shown
+
+    def _volume(self, disk: Disk) -> dict[str, Any]:
+        if disk.shown is None:
+            disk.shown = _volume(disk)
+        return disk.shown
 
     def _answer(self, operation: str) -> None:
         if operation in self.account.failing:

@@ -86,19 +86,19 @@ class Account:
 
     def start(self, machine: Machine) -> None:
         """Start a machine that is stopped."""
-        machine.state, machine.launched = RUNNING, self.now()
+        machine.state, machine.launched, machine.shown = RUNNING, self.now(), None
         self._begin(machine)
 
     def stop(self, machine: Machine) -> None:
         """Stop it; its disk is there still."""
         self._end(machine)
-        machine.state = STOPPED
+        machine.state, machine.shown = STOPPED, None
 
     def terminate(self, machine: Machine) -> None:
         """End it, and its disk where that goes along."""
         self._end(machine)
-        machine.state, machine.ended = TERMINATED, self.now()
-        machine.disk.holder = None
+        machine.state, machine.ended, machine.shown = TERMINATED, self.now(), None
+        machine.disk.holder, machine.disk.shown = None, None
         if not machine.keeps_disk:
             self.remove_disk(machine.disk.id)
 

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
@@ -101,11 +102,25 @@ def _run(course: Course, url: str, folder: Path, seed: int, every: int) -> Resul
     try:
         from clusterlab.simulation.habits import Habits
         from clusterlab.simulation.semester import Semester
+
+        import_module("clusterlab.api_server")  # Which the first launch would import else.
     except ModuleNotFoundError as error:
         raise MissingError(f"{error.name}: not installed; `{INSTALL}` installs it") from error
     semester = Semester.of(course, url=url, folder=folder, seed=seed, habits=Habits(), minutes=every)
-    with _interrupted() as stopped, _progress(course) as told:
+    with _modules_kept(), _interrupted() as stopped, _progress(course) as told:
         return semester.run(told, stopped)
+
+
+@contextmanager
+def _modules_kept() -> Iterator[None]:
+    """Have the collector of garbage not look at what was imported, of which SkyPilot brings a lot, again and again."""
+    import gc
+
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from clusterlab.catalog import Row
 
@@ -23,6 +24,8 @@ class Disk:
     holder: str | None
     until: datetime
     """When its lease ends, by what was granted and not by what its tags say now."""
+    shown: dict[str, Any] | None = None
+    """As the cloud describes it, until something of it changes: a round asks several times."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -45,6 +48,8 @@ class Machine:
     state: str = RUNNING
     ended: datetime | None = None
     """When it was stopped or ended last."""
+    shown: dict[str, Any] | None = None
+    """As its disk's."""
 
 
 @dataclass(kw_only=True, slots=True)
