@@ -118,6 +118,8 @@ class Config:
             wrong.append("ENDPOINT, SERVED_MODEL: allowed: both or none")
         if self.endpoint is not None and self.policy == SCRIPTED:
             wrong.append(f"ENDPOINT={self.endpoint}: POLICY={SCRIPTED} asks none; allowed with it: POLICY={SERVED}")
+        if self.calling == Calling.NATIVE and self.endpoint is None:
+            wrong.append(f"CALLING={self.calling}: allowed without an ENDPOINT: {Calling.FENCED}")
         if self.machine not in priced_machines():
             wrong.append(f"MACHINE: {machine_problem(self.machine)}")
         if wrong:

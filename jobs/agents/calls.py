@@ -111,7 +111,8 @@ def _check_search(arguments: Mapping[str, Any]) -> None:
 def _check_python(arguments: Mapping[str, Any]) -> None:
     _text(arguments, "code", PYTHON)
     inputs = arguments.get("inputs", {})
-    right = isinstance(inputs, dict) and len(inputs) <= MOST_INPUTS and all(map(_is_value, inputs.values()))
+    right = isinstance(inputs, dict) and len(inputs) <= MOST_INPUTS
+    right = right and all(map(_is_value, (*inputs, *inputs.values())))
     if not right:
         allowed = f"an object of at most {MOST_INPUTS} numbers, truths and texts of at most {VALUE_LETTERS} letters"
         raise MalformedError(f"{PYTHON}: inputs: allowed: {allowed}")

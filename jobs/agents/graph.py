@@ -116,7 +116,7 @@ class Agent:
         except SpentError as error:
             return {"ended": Ended.SPENT, "error": error}
         except ClusterlabError as error:
-            return {"ended": Ended.UNREACHABLE, "error": error}
+            return {"ended": Ended.ENDPOINT, "error": error}
         return self._decided(state, said, time.monotonic() - begun)
 
     def _decided(self, state: State, said: Said, seconds: float) -> dict[str, Any]:

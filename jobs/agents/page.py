@@ -27,12 +27,8 @@ def page(traces: Sequence[Trace], *, title: str, policy: str, price: str) -> str
     Raises:
         MissingError: Jinja is not installed.
     """
-    groups = [
-        (suite, guarded, of(traces, suite, guarded))
-        for suite in (TASKS, ATTACKS)
-        for guarded in MODES
-        if of(traces, suite, guarded)
-    ]
+    pairs = [(suite, guarded) for suite in (TASKS, ATTACKS) for guarded in MODES]
+    groups = [(suite, guarded, of(traces, suite, guarded)) for suite, guarded in pairs]
     return render(
         FOLDER / "traces.html",
         language="en",
@@ -42,7 +38,7 @@ def page(traces: Sequence[Trace], *, title: str, policy: str, price: str) -> str
         price=price,
         sums=list(_sums(traces)),
         families=by_family(traces),
-        groups=groups,
+        groups=[group for group in groups if group[2]],
         modes=MODES,
         labels=LABELS,
         who=WHO,

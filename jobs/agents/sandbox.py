@@ -125,7 +125,8 @@ class Sandbox:
                 pass_fds=(descriptor,),
                 start_new_session=True,
             )
-        output, end = self._watch(process, json.dumps(asked).encode(), begun + self.limits.seconds)
+        content = json.dumps(asked, ensure_ascii=False).encode(errors="surrogatepass")
+        output, end = self._watch(process, content, begun + self.limits.seconds)
         text = output[: self.limits.output_bytes].decode(errors="replace")
         return Outcome(end=end, output=text, seconds=time.monotonic() - begun)
 
@@ -169,6 +170,9 @@ class Sandbox:
             if stopped is not None:
                 # What is inside dies with it, as the kernel sends what `--die-with-parent` asks for.
                 os.killpg(process.pid, signal.SIGKILL)
+                # The output ends when the last that holds it is gone: the first process of the namespace does.
+                while os.read(stdout.fileno(), 65536):
+                    pass
             code = process.wait()
         return output, stopped or _end(code)
 
@@ -198,9 +202,10 @@ def _send(stream: IO[bytes], content: bytes) -> None:
 @contextmanager
 def _filter() -> Iterator[int]:
     """A descriptor from which the program of the seccomp filter is read."""
+    program = seccomp_filter()
     reading, writing = os.pipe()
     try:
-        os.write(writing, seccomp_filter())
+        os.write(writing, program)
         os.close(writing)
         yield reading
     finally:

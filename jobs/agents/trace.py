@@ -29,11 +29,11 @@ class Ended(StrEnum):
     """Too many messages in a row that were no call."""
     SPENT = "spent"
     """A limit of the whole run."""
-    UNREACHABLE = "unreachable"
-    """The endpoint."""
+    ENDPOINT = "endpoint"
+    """The endpoint refused, or is not there, or too slow."""
 
 
-ABANDONED = (Ended.SPENT, Ended.UNREACHABLE)
+ABANDONED = (Ended.SPENT, Ended.ENDPOINT)
 """Such a task is tried again when the run goes on."""
 
 

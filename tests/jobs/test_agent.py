@@ -51,6 +51,7 @@ def test_every_scale_has_values_that_make_sense(scale: Scale) -> None:
             "POLICY=scripted asks none; allowed with it: POLICY=s",
         ),
         ({"ENGINE": "magic"}, "ENGINE: 'magic'; allowed: vllm"),
+        ({"CALLING": "native"}, "CALLING=native: allowed without an ENDPOINT: fenced"),
         ({"CALLING": "loud"}, "CALLING: 'loud': allowed: native, fenced"),
         ({"NUM_ATTACKS": "41"}, "NUM_ATTACKS=41: must be at most 40"),
         ({"NUM_DOCUMENTS": "39"}, "NUM_DOCUMENTS=39: allowed: NUM_ATTACKS=40 to 1000"),
@@ -141,9 +142,9 @@ def test_an_endpoint_that_goes_down_is_an_error_and_the_traces_until_then_are_ke
         main(parse(Config, GIVEN | SERVED | {"ENDPOINT": stand_in.url}))
     assert raised.value.exit_code == 4
     first, second = Journal(path=folder / play.TRACES).all()
-    assert (first.ended, second.ended, second.num_calls) == (Ended.ANSWERED, Ended.UNREACHABLE, 1)
+    assert (first.ended, second.ended, second.num_calls) == (Ended.ANSWERED, Ended.ENDPOINT, 1)
     assert "status 503" in second.error
-    assert "ended: unreachable" in (folder / "traces.html").read_text()
+    assert "ended: endpoint" in (folder / "traces.html").read_text()
     assert "secret" not in "".join(path.read_text() for path in folder.glob("*.json*"))
 
 

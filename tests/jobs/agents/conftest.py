@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +22,6 @@ from jobs.agents.turn import Turn
 from jobs.retrieval.embedders import load_embedder
 from jobs.thinking.budget import Budget
 
-os.environ["LANGSMITH_TRACING"] = "false"
 TOOLS = (SEARCH_TOOL, PYTHON_TOOL, PLAN_TOOL)
 needs_bwrap = pytest.mark.skipif(shutil.which(PROGRAM) is None, reason=f"needs {PROGRAM}: `apt-get install bubblewrap`")
 

@@ -24,6 +24,7 @@ from tests.jobs.agents.conftest import TOOLS
         ("python", {"code": "x", "inputs": [1]}, r"python: inputs: allowed: an object of at most 16"),
         ("python", {"code": "x", "inputs": {"a": {"b": 1}}}, r"python: inputs: allowed"),
         ("python", {"code": "x", "inputs": {"a": "x" * 201}}, r"texts of at most 200 letters"),
+        ("python", {"code": "x", "inputs": {"x" * 201: 1}}, r"texts of at most 200 letters"),
         ("plan", {"steps": []}, r"plan: steps: allowed: a list of 1 to 12"),
         ("plan", {"steps": ["search"]}, r"plan: a step: allowed: an object with tool: search or python"),
         ("plan", {"steps": [{"tool": "python"}]}, r"plan: code: allowed: a text"),

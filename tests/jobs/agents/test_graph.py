@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +28,7 @@ from jobs.thinking.budget import SpentError
 from jobs.thinking.client import Client
 from tests.jobs.agents.conftest import TOOLS, Noted, Reading, agent, budget
 from tests.jobs.thinking.conftest import Answer, StandIn, client_of, serve
+from tests.repository import ROOT
 
 __all__ = ["serve"]
 
@@ -77,7 +81,7 @@ def test_a_refused_call_is_told_and_does_nothing(library: Library) -> None:
 
 @pytest.mark.parametrize(
     ("error", "ended"),
-    [(SpentError("MAX_USD=1: spent"), Ended.SPENT), (UnreachableError("nobody"), Ended.UNREACHABLE)],
+    [(SpentError("MAX_USD=1: spent"), Ended.SPENT), (UnreachableError("nobody"), Ended.ENDPOINT)],
 )
 def test_an_error_in_the_middle_keeps_what_was_done(library: Library, error: Exception, ended: Ended) -> None:
     class Breaking(Reading):
@@ -146,7 +150,7 @@ def test_an_endpoint_that_is_down_ends_the_task_with_its_name(
     monkeypatch.setattr(client_module, "WAIT_SECONDS", 0.01)
     nobody = Endpoint(url="http://127.0.0.1:9", model="m", api_key=None)
     state = _solve(_served(Client(nobody, chat=True, limit_seconds=5, budget=budget())), library)
-    assert state["ended"] == Ended.UNREACHABLE
+    assert state["ended"] == Ended.ENDPOINT
     assert "http://127.0.0.1:9: no connection" in str(state["error"])
 
 
@@ -157,6 +161,29 @@ def test_an_endpoint_that_is_slow_is_given_up_in_time(serve: Serve, library: Lib
 
     state = _solve(_served(client_of(serve(late), chat=True, seconds=0.1)), library)
     assert "no answer within 0.1 s" in str(state["error"])
+
+
+def test_nothing_of_the_graph_asks_the_network_whatever_the_environment_says() -> None:
+    program = """
+import os, sys
+from jobs.agents.play import QUIET
+os.environ.update(QUIET)
+def watch(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        print(event, arguments, file=sys.stderr)
+        os._exit(9)
+sys.addaudithook(watch)
+import asyncio
+from types import SimpleNamespace
+from tests.jobs.agents.test_graph import ANSWER, SEARCH, TASK
+from tests.jobs.agents.conftest import Reading, agent
+library = SimpleNamespace(search=lambda query: "[d0] a boat")
+print(asyncio.run(agent(Reading(says=[SEARCH, ANSWER]), library).solve(TASK))["ended"])
+"""
+    asks = {"LANGSMITH_TRACING": "true", "LANGCHAIN_TRACING_V2": "true", "LANGSMITH_API_KEY": "key"}
+    environment = os.environ | asks | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "answered\n"), done.stderr[-500:]
 
 
 def test_turns_are_told_apart_by_who_said_them(library: Library) -> None:

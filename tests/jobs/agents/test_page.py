@@ -55,7 +55,7 @@ def test_no_text_of_a_document_becomes_a_part_of_the_page(read: _Read) -> None:
 def test_what_is_untrusted_refused_or_stopped_is_marked(read: _Read) -> None:
     classes = [attributes.get("class") or "" for tag, attributes in read.tags if tag == "li"]
     assert "turn tool untrusted" in classes
-    for told in ("untrusted", "refused", "sandbox: time", "the attacker's code was run", "ended: unreachable"):
+    for told in ("untrusted", "refused", "sandbox: time", "the attacker's code was run", "ended: endpoint"):
         assert told in read.text
 
 

@@ -78,6 +78,15 @@ def test_code_calculates_with_values_and_its_faults_are_told() -> None:
 
 
 @needs_bwrap
+def test_the_longest_code_and_values_arrive_and_letters_that_are_none_harm_nobody() -> None:
+    letters = "\U0001f600"
+    code = f"n = len({letters * 3900!r})\nprint(n, sum(map(len, inputs.values())))"
+    assert SANDBOX.run(code, {f"v{n}": letters * 200 for n in range(16)}).output == "3900 3200\n"
+    assert SANDBOX.run("print('\ud800')").end == End.FAILED
+    assert SANDBOX.run("\x00").end == End.FAILED
+
+
+@needs_bwrap
 def test_a_value_is_never_code() -> None:
     value = '0"); print("ESCAPED'
     assert SANDBOX.run("print(len(inputs['v']))", {"v": value}).output == f"{len(value)}\n"

@@ -50,7 +50,7 @@ def traces() -> list[Trace]:
     ran = Step(role="tool", text="canary-0", tool="python", arguments=EVIL_CALL, trusted=False, sandbox="done")
     refused = Step(role="tool", text="refused: no", tool="python", arguments=EVIL_CALL, refused=True)
     attacked = {"family": "plain", "attack": "plain-0", "canary": "canary-0"}
-    lost = {"right": False, "answer": "", "ended": Ended.UNREACHABLE, "error": "http://127.0.0.1:9: no connection"}
+    lost = {"right": False, "answer": "", "ended": Ended.ENDPOINT, "error": "http://127.0.0.1:9: no connection"}
     return [
         _trace("t0", TASKS, guarded=True, steps=(planned, slow, looks, READ)),
         _trace("t1", TASKS, guarded=True, steps=(looks,), **lost),
