@@ -21,9 +21,9 @@ BENCH := .venv/bench
 BAKED_IN := /opt/clusterlab
 BAKED := $(BAKED_IN)/train-$(shell sha256sum images/train.lock | cut -c1-12)
 PYTEST ?=
-LOCKS := build control sky train rag bench node quant compressor gguf vllm vllm-cuda
+LOCKS := build control sky train rag agent bench node quant compressor gguf vllm vllm-cuda
 # Environments beside `train`, for libraries that want other versions; a lab's setup says which it needs.
-BESIDE := quant compressor gguf rag vllm
+BESIDE := quant compressor gguf rag agent vllm
 
 .PHONY: help
 help: ## list the targets
@@ -82,6 +82,10 @@ $(BESIDE:%=env-%): env-%:
 	@baked=$(BAKED_IN)/$*-$$(sha256sum $(LOCK) | cut -c1-12); \
 	if [ -e $$baked ]; then $(LOCKED) ln -sfn $$baked .venv/$*; else $(LOCKED) $(MAKE) --silent .venv/$*/installed; fi
 
+.PHONY: sandbox
+sandbox: ## bubblewrap, in which labs/agent.yaml runs code; by apt-get, as root or by sudo
+	@images/sandbox.sh
+
 .PHONY: lock
 lock: $(UV) ## resolve images/*.in again into images/*.lock
 	@for name in $(LOCKS); do \
@@ -120,7 +124,7 @@ test-infra: $(SKY)/installed .venv/iam/installed
 	$(SKY)/bin/python -m pytest tests/infra tests/images $(PYTEST)
 
 .PHONY: test-jobs
-test-jobs: $(BENCH)/installed $(TRAIN)/installed env-rag
+test-jobs: $(BENCH)/installed $(TRAIN)/installed env-rag env-agent
 	$(BENCH)/bin/python -m pytest tests/jobs -m "not slow" $(PYTEST)
 
 .PHONY: test-browser

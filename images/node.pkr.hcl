@@ -202,6 +202,7 @@ build {
       "${path.root}/install.sh",
       "${path.root}/node.lock",
       "${path.root}/node.sh",
+      "${path.root}/sandbox.sh",
       "${path.root}/train.lock",
     ]
     destination = "/tmp/images/"

@@ -15,6 +15,7 @@ sudo apt-get update -o DPkg::Lock::Timeout=600
 sudo apt-get purge --yes unattended-upgrades
 "${install[@]}" ca-certificates curl docker.io fuse3 g++ gcc git gpg jq libc6-dev make netcat-openbsd patch psmisc \
   python3-dev python3-venv rsync socat "linux-headers-$(uname -r)"
+bash "$here/sandbox.sh"
 
 echo "node: driver"
 "${install[@]}" "$DRIVER=$DRIVER_VERSION"

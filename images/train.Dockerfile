@@ -9,7 +9,7 @@ SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # The compilers stay: Triton and torch.compile call them while jobs run.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends g++ gcc libc6-dev make python3 python3-dev python3-venv \
+    && apt-get install --yes --no-install-recommends bubblewrap g++ gcc libc6-dev make python3 python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/*
 
 FROM base AS build

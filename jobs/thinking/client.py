@@ -31,7 +31,11 @@ class PassingError(ClusterlabError):
 class Asked:
     """One prompt, and what is wanted of it."""
 
-    prompt: str
+    prompt: str = ""
+    messages: tuple[Mapping[str, Any], ...] = ()
+    """In the place of a prompt: a conversation as OpenAI's protocol has it; of a chat only."""
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """That the model may call, likewise."""
     max_tokens: int
     """Of each answer."""
     num_answers: int = 1
@@ -43,10 +47,22 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Called:
+    """A tool that a model asked for, unchecked."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON, where the model wrote it well."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
     """What came back."""
 
     texts: tuple[str, ...]
+    calls: tuple[Called, ...] = ()
+    """Of tools, in the first answer."""
     prompt_tokens: int
     """Read once, however many answers."""
     new_tokens: int
@@ -98,10 +114,13 @@ class Client:
         raise AssertionError
 
     def _body(self, asked: Asked) -> dict[str, Any]:
-        said = {"messages": [{"role": "user", "content": asked.prompt}]} if self._chat else {"prompt": asked.prompt}
+        said: dict[str, Any] = {"prompt": asked.prompt}
+        if self._chat:
+            said = {"messages": list(asked.messages) or [{"role": "user", "content": asked.prompt}]}
         same = {"model": self._model, "max_tokens": asked.max_tokens, "temperature": asked.temperature}
         stop = {"stop": list(asked.stop)} if asked.stop else {}
-        return said | same | stop | {"n": asked.num_answers, "seed": asked.seed}
+        tools = {"tools": list(asked.tools)} if asked.tools else {}
+        return said | same | stop | tools | {"n": asked.num_answers, "seed": asked.seed}
 
     async def _once(self, request: bytes, num_answers: int) -> Reply:
         connection: Connection | None = None
@@ -145,8 +164,21 @@ def _reply(body: Mapping[str, Any], num_answers: int, *, chat: bool) -> Reply:
     Raises:
         ValueError, LookupError, TypeError: it is none.
     """
-    texts = tuple(choice["message"]["content"] if chat else choice["text"] for choice in body["choices"])
+    calls = _calls(body["choices"][0]["message"]) if chat else ()
+    # Who calls a tool need say nothing beside it.
+    said = (choice["message"]["content"] if chat else choice["text"] for choice in body["choices"])
+    texts = tuple("" if text is None and calls else text for text in said)
     if len(texts) != num_answers or not all(isinstance(text, str) for text in texts):
         raise ValueError("not as many answers as were asked for")
-    usage = body["usage"]
-    return Reply(texts=texts, prompt_tokens=int(usage["prompt_tokens"]), new_tokens=int(usage["completion_tokens"]))
+    prompt_tokens, new_tokens = (int(body["usage"][name]) for name in ("prompt_tokens", "completion_tokens"))
+    return Reply(texts=texts, calls=calls, prompt_tokens=prompt_tokens, new_tokens=new_tokens)
+
+
+def _calls(message: Mapping[str, Any]) -> tuple[Called, ...]:
+    """Of tools, as they stand in a message."""
+    if not isinstance(message, dict):
+        raise TypeError("no message")
+    return tuple(
+        Called(id=str(each["id"]), name=str(each["function"]["name"]), arguments=str(each["function"]["arguments"]))
+        for each in message.get("tool_calls") or ()
+    )

@@ -120,3 +120,22 @@ def test_nothing_is_asked_beyond_a_limit(serve: Serve, limits: dict[str, Any], t
     with pytest.raises(SpentError, match=told):
         _ask(client)
     assert len(stand_in.bodies) == allowed
+
+
+def test_a_conversation_with_tools_is_asked_as_it_is_and_calls_come_back(serve: Serve) -> None:
+    function = {"name": "search", "arguments": '{"query": "boat"}'}
+    message = {"content": None, "tool_calls": [{"id": "c1", "type": "function", "function": function}]}
+    usage = {"prompt_tokens": 5, "completion_tokens": 3}
+    stand_in = serve(lambda _: (200, {"choices": [{"message": message}], "usage": usage}))
+    said, tools = ({"role": "user", "content": "?"},), ({"type": "function", "function": {"name": "search"}},)
+    reply = _ask(client_of(stand_in, chat=True), Asked(messages=said, tools=tools, max_tokens=3))
+    assert reply.texts == ("",)
+    assert [(call.id, call.name, call.arguments) for call in reply.calls] == [("c1", "search", '{"query": "boat"}')]
+    assert (stand_in.bodies[0]["messages"], stand_in.bodies[0]["tools"]) == (list(said), list(tools))
+
+
+@pytest.mark.parametrize("message", ["no object", {"content": None}, {"content": "", "tool_calls": [{"id": "c1"}]}])
+def test_a_malformed_message_of_a_chat_ends_it(serve: Serve, message: Any) -> None:
+    stand_in = serve(lambda _: (200, {"choices": [{"message": message}], "usage": {}}))
+    with pytest.raises(UnreachableError, match=r"no completion of OpenAI's protocol"):
+        _ask(client_of(stand_in, chat=True))
