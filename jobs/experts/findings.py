@@ -128,8 +128,8 @@ def metrics_of(found: Mapping[str, Found]) -> dict[str, float]:
             part = one.of(shape)
             if part.attempts:
                 metrics |= {f"plan_accuracy_{name}_{shape}": part.planned, f"success_{name}_{shape}": part.success}
-        outcomes = one.outcomes
-        metrics |= {f"{outcome.name.lower()}_{name}": outcomes[outcome] / len(one.attempts) for outcome in Outcome}
+        wrong = [outcome for outcome in Outcome if outcome is not Outcome.RIGHT]
+        metrics |= {f"{outcome.name.lower()}_{name}": one.outcomes[outcome] / len(one.attempts) for outcome in wrong}
     return metrics
 
 

@@ -33,7 +33,7 @@ def draw(found: Mapping[str, Found], title: str, path: Path) -> None:
     measures, outcomes, shapes = figure.subplots(1, 3, width_ratios=(5, 4, 4))
     values = {one.name: [one.valid, one.planned, one.routed, one.success] for one in found.values()}
     _draw_bars(measures, MEASURES, values)
-    measures.set(title="from plans to answers", ylabel="share")
+    measures.set(title="from plans to answers", ylabel="share (bars in %)")
     _draw_outcomes(outcomes, found)
     present = [shape for shape in Shape if all(one.of(shape).attempts for one in found.values())]
     by_shape = {one.name: [one.of(shape).success for shape in present] for one in found.values()}
@@ -50,7 +50,7 @@ def _draw_bars(axes: Any, groups: Any, values: Mapping[str, list[float]]) -> Non
     for place, (name, heights) in enumerate(values.items()):
         left = [number + (place - (len(values) - 1) / 2) * width for number in range(len(groups))]
         bars = axes.bar(left, heights, width * 0.92, color=COLORS[name], label=LABELS[name])
-        axes.bar_label(bars, fmt="%.2f", fontsize=7, padding=1)
+        axes.bar_label(bars, [f"{100 * height:.0f}" for height in heights], fontsize=8, padding=1)
     axes.set_xticks(range(len(groups)), [str(group) for group in groups])
     axes.set_ylim(0, 1.08)
     axes.grid(alpha=0.3, axis="y")

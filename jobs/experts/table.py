@@ -11,7 +11,7 @@ from jobs.experts.routing import Outcome
 from jobs.launch.markdown import table
 
 HEADS = ("controller", "requests", "valid plans", "right plans", "known", "new", "right models", "of found steps")
-END_HEADS = ("all answers right", "95 %", "tokens a request", "model was loaded")
+END_HEADS = ("all answers right", "95 %", "tokens a request", "model was there")
 SHAPE_HEADS = ("controller", "plan", "requests", "accuracy", "precision", "recall", "F1", "edit distance", "success")
 CARD_HEADS = ("model", "task", "description", "unseen right", "parameters")
 

@@ -107,7 +107,8 @@ def test_shares_are_of_all_requests_and_steps() -> None:
     assert metrics["routing_model"] == pytest.approx(7 / 12)
     assert metrics["selection_model"] == 1
     assert metrics["task_f1_model"] == pytest.approx(2 * 8 / (8 + 12))
-    assert (metrics["right_model"], metrics["no_plan_model"], metrics["wrong_plan_model"]) == (0.5, 0.25, 0.25)
+    assert (metrics["failed_model"], metrics["no_plan_model"], metrics["wrong_plan_model"]) == (0, 0.25, 0.25)
+    assert "right_model" not in metrics  # It would say what `success_model` says.
     assert metrics["hits_model"] == 0
     one = found_of(attempts())[MODEL]
     assert one.tasks == pytest.approx((1, 8 / 12, 0.8))
