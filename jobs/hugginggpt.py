@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 OWN_MODEL = "planner"
 """The model that is trained here, by the recipe in jobs/experts/planner.py."""
 SERVED_NAME = "controller"
+MOST_STEPS = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,24 +92,21 @@ class Config:
 
     def __post_init__(self) -> None:
         counts = ("num_requests", "max_steps", "replicas", "models_per_replica", "concurrency", "slots", "threads")
-        least = dict.fromkeys((*counts, "ready_seconds", "max_requests", "max_tokens"), 1) | {
-            "max_failures": 0,
-            "seed": 0,
-        }
-        least["max_model_len"] = 64
+        limits = ("ready_seconds", "max_requests", "max_tokens")
+        least = dict.fromkeys((*counts, *limits), 1) | {"max_model_len": 64, "max_failures": 0, "seed": 0}
         wrong = [
             f"{name.upper()}={getattr(self, name)}: must be {number} or more"
             for name, number in least.items()
             if getattr(self, name) < number
         ]
+        if self.max_steps > MOST_STEPS:
+            wrong.append(f"MAX_STEPS={self.max_steps}: must be at most {MOST_STEPS}")
         positive = ("step_seconds", "answer_seconds", "max_usd")
         wrong += [
             f"{name.upper()}={getattr(self, name)}: must be above 0" for name in positive if getattr(self, name) <= 0
         ]
         wrong += source_problems(self, {"model": (*MADE_BASES, OWN_MODEL)})
         wrong += _endpoint_problems(self)
-        if self.wording not in list(Wording):
-            wrong.append(f"WORDING={self.wording}: allowed: {', '.join(Wording)}")
         if self.machine not in priced_machines():
             wrong.append(f"MACHINE: {machine_problem(self.machine)}")
         if wrong:

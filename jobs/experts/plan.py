@@ -17,8 +17,8 @@ from jobs.experts.tasks import TASKS, Kind
 
 NOTHING = [-1]
 """The `dep` of a step that takes no other's answer."""
-_LINE = re.compile(r"(\d+) ([\w-]+)((?: \w+=\S+)+)")
-_REFERENCE = re.compile(r"<\w+>-(\d+)")
+_LINE = re.compile(r"(\d{1,4}) ([\w-]+)((?: \w+=\S+)+)")
+_REFERENCE = re.compile(r"<\w+>-(\d{1,4})")
 _KEYS = {"task", "id", "dep", "args"}
 
 
@@ -116,7 +116,7 @@ def parse_lines(text: str) -> list[Step]:
         if matched is None:
             raise PlanError(f"plan: {line[:60]!r} is no step; allowed: such as `1 translation text=#0`")
         pairs = [pair.partition("=") for pair in matched[3].split()]
-        args = {name: _reference(value, r"#(\d+)") for name, _, value in pairs}
+        args = {name: _reference(value, r"#(\d{1,4})") for name, _, value in pairs}
         if len(args) < len(pairs):
             raise PlanError(f"plan: {line[:60]!r} gives an argument twice; allowed: once")
         steps.append(Step(id=int(matched[1]), task=matched[2], args=args))
@@ -167,7 +167,7 @@ def _written(args: Mapping[str, str | int]) -> dict[str, str]:
 def _check(step: Step, ids: set[int], resources: Mapping[str, Kind]) -> None:
     where = f"plan: step {step.id}"
     if step.task not in TASKS:
-        raise PlanError(f"{where}: task {step.task!r}; allowed: {', '.join(TASKS)}")
+        raise PlanError(f"{where}: task {step.task[:60]!r}; allowed: {', '.join(TASKS)}")
     kinds = TASKS[step.task].args
     if set(step.args) != set(kinds):
         raise PlanError(f"{where}: {step.task} with {', '.join(step.args) or 'nothing'}; allowed: {', '.join(kinds)}")
@@ -175,7 +175,7 @@ def _check(step: Step, ids: set[int], resources: Mapping[str, Kind]) -> None:
         if isinstance(value, int) and value not in ids:
             raise PlanError(f"{where}: {name}: there is no step {value}; allowed: {sorted(ids)}")
         if isinstance(value, str) and value not in resources:
-            raise PlanError(f"{where}: {name}: {value!r} is not given; allowed: {', '.join(resources)}, or a step")
+            raise PlanError(f"{where}: {name}: {value[:60]!r} is not given; allowed: {', '.join(resources)}, or a step")
         kind = Kind.TEXT if isinstance(value, int) else resources[value]
         if kind is not kinds[name]:
             raise PlanError(f"{where}: {name}: is of kind {kind}; allowed: {kinds[name]}")

@@ -47,6 +47,7 @@ def test_every_scale_has_values_that_make_sense(scale: Scale) -> None:
         ({"ENGINE": "magic"}, "ENGINE: 'magic'; allowed: vllm"),
         ({"WORDING": "poetic"}, "WORDING: 'poetic': allowed: trained, chat, base"),
         ({"MODELS_PER_REPLICA": "0"}, "MODELS_PER_REPLICA=0: must be 1 or more"),
+        ({"MAX_STEPS": "17"}, "MAX_STEPS=17: must be at most 16"),
         ({"STEP_SECONDS": "0"}, "STEP_SECONDS=0.0: must be above 0"),
         ({"MACHINE": "abacus"}, "MACHINE: 'abacus' has no price in the catalog"),
     ],

@@ -53,6 +53,7 @@ def test_what_no_step_takes_is_answered_in_the_order_of_the_plan() -> None:
         ("0 translation image=text-3", "plan: step 0: translation with image; allowed: text"),
         ("0 sentence-similarity text=text-3", "sentence-similarity with text; allowed: text, text2"),
         ("0 translation text=text-9", "text: 'text-9' is not given; allowed: image-1, image-2, text-3, or a step"),
+        (f"0 translation text=#{'4' * 9000}", "plan: step 0: text: '#4444"),
         ("0 translation text=#4", "plan: step 0: text: there is no step 4; allowed: [0]"),
         ("0 translation text=image-1", "plan: step 0: text: is of kind image; allowed: text"),
         ("0 translation text=text-3\n1 image-to-text image=#0", "image: is of kind text; allowed: image"),
@@ -65,7 +66,9 @@ def test_a_plan_that_cannot_be_carried_out_is_refused_with_its_step(text: str, m
         planned(text)
 
 
-@pytest.mark.parametrize("text", ["first translate it", "0 translation", "0 translation text = text-3", "a b c=d"])
+@pytest.mark.parametrize(
+    "text", ["first translate it", "0 translation", "0 translation text = text-3", "a b c=d", f"{'9' * 9000} a b=c"]
+)
 def test_a_line_that_is_no_step_is_refused(text: str) -> None:
     with pytest.raises(PlanError, match=r"is no step; allowed: such as `1 translation text=#0`$"):
         parse_lines(text)
