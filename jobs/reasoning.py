@@ -21,7 +21,7 @@ from jobs.launch.workers import Place, run_worker
 from jobs.llm.bases import MADE as MADE_BASES
 from jobs.llm.hub import GSM8K, MISTRAL_7B
 from jobs.load.target import split_url
-from jobs.serving.endpoint import KEY_VARIABLE, Endpoint, key_of
+from jobs.serving.endpoint import Endpoint, given
 from jobs.serving.engine import engine_of
 from jobs.thinking.questions import MADE as MADE_QUESTIONS
 from jobs.thinking.wording import Wording
@@ -29,7 +29,7 @@ from jobs.versus.price import Price, machine_problem, priced_machines
 
 if TYPE_CHECKING:
     from jobs.thinking.budget import Budget
-    from jobs.thinking.journal import Journal
+    from jobs.thinking.journal import Attempt, Journal
     from jobs.thinking.tree import Shape
 
 OWN_MODEL = "reasoner"
@@ -169,22 +169,19 @@ def _think(config: Config) -> dict[str, float]:
     """In a worker: train if that is wanted, serve, ask, and write down what it came to."""
     from jobs.thinking.budget import Budget
     from jobs.thinking.findings import methods_of, metrics_of
-    from jobs.thinking.journal import Journal
+    from jobs.thinking.journal import Attempt, Journal
     from jobs.thinking.picture import draw
     from jobs.thinking.table import markdown
 
     folder, price = run_folder(), Price.of(os.environ, config.machine)
-    journal = Journal(path=folder / "attempts.jsonl")
+    journal = Journal(path=folder / "attempts.jsonl", kind=Attempt)
     with _endpoint(config) as endpoint:
-        earlier = journal.all()
-        budget = Budget(
+        budget = Budget.after(
+            journal.all(),
             max_requests=config.max_requests,
             max_tokens=config.max_tokens,
             max_usd=config.max_usd,
             usd_per_hour=price.usd_per_hour,
-            requests=sum(attempt.requests for attempt in earlier),
-            tokens=sum(attempt.prompt_tokens + attempt.new_tokens for attempt in earlier),
-            seconds=sum(attempt.seconds for attempt in earlier),
         )
         try:
             asyncio.run(_ask_all(config, endpoint, budget, journal))
@@ -196,12 +193,11 @@ def _think(config: Config) -> dict[str, float]:
     return metrics_of(methods, seed=config.seed)
 
 
-async def _ask_all(config: Config, endpoint: Endpoint, budget: Budget, journal: Journal) -> None:
+async def _ask_all(config: Config, endpoint: Endpoint, budget: Budget, journal: Journal[Attempt]) -> None:
     """Every method on its problems, one method after the other."""
     from jobs.thinking import game24, tree
     from jobs.thinking.chains import CHAIN_24, DIRECT, THOUGHT, VOTE, Chains
     from jobs.thinking.client import Client
-    from jobs.thinking.journal import Attempt
     from jobs.thinking.questions import load_questions
     from jobs.thinking.session import Session
     from jobs.thinking.wording import Words
@@ -246,8 +242,7 @@ def _shape(config: Config) -> Shape:
 def _endpoint(config: Config) -> Iterator[Endpoint]:
     """That which was given, or one of this job's own for as long as the block lasts."""
     if config.endpoint is not None:
-        key = key_of(os.environ) if os.environ.get(KEY_VARIABLE) else None
-        yield Endpoint(url=config.endpoint.rstrip("/"), model=str(config.served_model), api_key=key)
+        yield given(config.endpoint, str(config.served_model), os.environ)
         return
     from jobs.llm.bases import compute_dtype
     from jobs.serving.server import serving

@@ -41,3 +41,13 @@ def key_of(environment: Mapping[str, str]) -> str:
         message = "has a space or a letter beyond ASCII; allowed: such as `openssl rand -hex 24` prints"
         raise InputError(Problem(path=KEY_VARIABLE, message=message))
     return key
+
+
+def given(url: str, model: str, environment: Mapping[str, str]) -> Endpoint:
+    """A server that somebody else started, with the key of the environment where there is one.
+
+    Raises:
+        InputError: the key could not be sent in a header.
+    """
+    key = key_of(environment) if environment.get(KEY_VARIABLE) else None
+    return Endpoint(url=url.rstrip("/"), model=model, api_key=key)

@@ -11,24 +11,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import secrets
 import sys
-import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from jobs.compress.environments import ROOT
-from jobs.launch.embedded import ALONE, Embedded, embedded_ray
+from jobs.launch.embedded import Embedded
 from jobs.serving.endpoint import KEY_VARIABLE
 from jobs.serving.generator import Vocabulary
 from jobs.serving.openai_protocol import OpenAI
+from jobs.serving.own_ray import own_ray
 from jobs.serving.ray_backend import OnRay
 from jobs.serving.settings import DRAIN_SECONDS
 from jobs.serving.tgi_protocol import Tgi
@@ -43,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a SIGTERM, then give the answers that were asked for."""
     options = _parser().parse_args(arguments)
     key = os.environ.pop(KEY_VARIABLE)  # Replicas need it as little as Ray does.
-    with _own_ray() as head:
+    with own_ray() as head:
         backends = [_deploy(options, name, folder) for name, folder in _models(options).items()]
         serve(_protocol(options, backends, head), port=options.port, key=key)
     return 0
@@ -72,31 +68,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _models(options: argparse.Namespace) -> dict[str, str]:
     return {options.served_name: options.model, **options.also}
-
-
-@contextmanager
-def _own_ray() -> Iterator[Embedded]:
-    """A Ray of this server's own: on free ports of the loopback, let in by a token, gone with this process."""
-    # Those of a Ray that this process was started by would lead there.
-    for name in [name for name in os.environ if name.startswith("RAY_")]:
-        del os.environ[name]
-    # Read once, when Ray is imported; without `ALONE` it would be looked for at the address of the network card.
-    token = secrets.token_urlsafe(32)
-    os.environ.update({**ALONE, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token})
-    with (
-        tempfile.TemporaryDirectory(prefix="serve-") as folder,
-        embedded_ray(root=ROOT, log=Path(folder) / "ray.log", token=token) as head,
-    ):
-        import ray
-        from ray import serve as ray_serve
-
-        ray.init(address=head.nodes_address, log_to_driver=True, logging_level="WARNING")
-        try:
-            ray_serve.start(proxy_location="Disabled")
-            yield head
-            ray_serve.shutdown()
-        finally:
-            ray.shutdown()
 
 
 def _deploy(options: argparse.Namespace, name: str, folder: str) -> OnRay:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from clusterlab.errors import ClusterlabError
+from jobs.thinking.journal import Attempt
 
 SECONDS_PER_HOUR = 3600
 
@@ -30,6 +32,22 @@ class Budget:
     seconds: float = 0
     """In which earlier methods and attempts were answered."""
     _begun: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def after(
+        cls, earlier: Iterable[Attempt], *, max_requests: int, max_tokens: int, max_usd: float, usd_per_hour: Decimal
+    ) -> Budget:
+        """What is left after these attempts."""
+        earlier = list(earlier)
+        return cls(
+            max_requests=max_requests,
+            max_tokens=max_tokens,
+            max_usd=max_usd,
+            usd_per_hour=usd_per_hour,
+            requests=sum(attempt.requests for attempt in earlier),
+            tokens=sum(attempt.prompt_tokens + attempt.new_tokens for attempt in earlier),
+            seconds=sum(attempt.seconds for attempt in earlier),
+        )
 
     @property
     def usd(self) -> float:

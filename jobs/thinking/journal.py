@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from clusterlab.run import append_line, read_lines
 
@@ -29,13 +30,18 @@ class Attempt:
     """Whether there was an answer in it."""
 
 
+A = TypeVar("A", bound=Attempt)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Journal:
+class Journal(Generic[A]):
     """One file of JSON lines."""
 
     path: Path
+    kind: type[A]
+    """Of the attempts."""
 
-    def add(self, attempt: Attempt) -> None:
+    def add(self, attempt: A) -> None:
         """Write an attempt to the disk.
 
         Raises:
@@ -43,10 +49,10 @@ class Journal:
         """
         append_line(self.path, asdict(attempt))
 
-    def of(self, method: str) -> dict[int, Attempt]:
+    def of(self, method: str) -> dict[int, A]:
         """The attempts of a method by problem."""
         return {attempt.problem: attempt for attempt in self.all() if attempt.method == method}
 
-    def all(self) -> list[Attempt]:
+    def all(self) -> list[A]:
         """Every attempt."""
-        return [Attempt(**values) for values in read_lines(self.path)]
+        return [self.kind(**values) for values in read_lines(self.path)]

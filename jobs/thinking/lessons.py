@@ -6,12 +6,10 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
+from jobs.llm.lessons import Lesson
 from jobs.thinking import game24
 from jobs.thinking.game24 import State, Step
 from jobs.thinking.word_problems import WordProblem, make_problem, scratchpad
-
-Lesson = tuple[str, str]
-"""What the model is given, and what it shall write."""
 
 SHARES = {"thought": 0.4, "direct": 0.1, "solution": 0.35, "judgement": 0.15}
 """Of the lessons."""

@@ -7,24 +7,22 @@ import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from jobs.launch.folder import report
-from jobs.thinking.journal import Attempt, Journal
+from jobs.thinking.journal import A, Journal
 
 P = TypeVar("P")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Session:
+class Session(Generic[A]):
     """Where attempts are kept, and how many are made at one time."""
 
-    journal: Journal
+    journal: Journal[A]
     concurrency: int
 
-    async def attempts(
-        self, method: str, problems: Sequence[P], attempt: Callable[[int, P], Awaitable[Attempt]]
-    ) -> list[Attempt]:
+    async def attempts(self, method: str, problems: Sequence[P], attempt: Callable[[int, P], Awaitable[A]]) -> list[A]:
         """Those of all problems, in their order; the first error ends it, and what was over by then is kept."""
         done = self.journal.of(method)
         left = iter([number for number in range(len(problems)) if number not in done])

@@ -14,7 +14,7 @@ from jobs.reasoning import Config, main
 from jobs.serving.endpoint import KEY_VARIABLE
 from jobs.serving.transformers import Transformers
 from jobs.thinking.budget import SpentError
-from jobs.thinking.journal import Journal
+from jobs.thinking.journal import Attempt, Journal
 from tests.jobs.thinking.conftest import Answer, StandIn, serve
 
 __all__ = ["serve"]
@@ -64,7 +64,7 @@ def test_an_endpoint_is_asked_every_way_and_after_an_end_only_the_rest(
     values = SMALL | {"ENDPOINT": stand_in.url, "CONCURRENCY": "1"}
     with pytest.raises(SpentError, match=r"MAX_REQUESTS=5: spent"):
         reasoning._think(parse(Config, values | {"MAX_REQUESTS": "5"}))
-    kept = Journal(path=tmp_path / "attempts.jsonl").all()
+    kept = Journal(path=tmp_path / "attempts.jsonl", kind=Attempt).all()
     assert [(attempt.method, attempt.problem) for attempt in kept] == [
         *(("direct", number) for number in range(3)),
         *(("cot", number) for number in range(2)),

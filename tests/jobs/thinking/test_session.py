@@ -35,7 +35,7 @@ def _attempt(method: str, problem: int, *, right: bool, tokens: int = 10, votes:
 
 
 def test_what_was_answered_before_an_error_is_kept_and_not_asked_again(tmp_path: Path) -> None:
-    session = Session(journal=Journal(path=tmp_path / "attempts.jsonl"), concurrency=1)
+    session = Session(journal=Journal(path=tmp_path / "attempts.jsonl", kind=Attempt), concurrency=1)
     asked = []
 
     async def flaky(number: int, _: Question) -> Attempt:
@@ -57,7 +57,7 @@ def test_what_was_answered_before_an_error_is_kept_and_not_asked_again(tmp_path:
 
 
 def test_no_more_problems_are_at_work_than_may_be(tmp_path: Path) -> None:
-    session = Session(journal=Journal(path=tmp_path / "attempts.jsonl"), concurrency=2)
+    session = Session(journal=Journal(path=tmp_path / "attempts.jsonl", kind=Attempt), concurrency=2)
     at_work, most = 0, 0
 
     async def busy(number: int, _: Question) -> Attempt:
