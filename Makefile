@@ -153,7 +153,7 @@ test-vllm: $(BENCH)/installed env-quant env-compressor env-vllm ## vLLM: what it
 	$(BENCH)/bin/python -m pytest tests/vllm $(PYTEST)
 
 .PHONY: check
-check: $(SKY)/installed ## every lab against the rules and SkyPilot's schema
+check: $(SKY)/installed ## every lab and class against the rules and SkyPilot's schema
 	@$(SKY)/bin/clusterlab check
 
 .PHONY: docs

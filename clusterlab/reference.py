@@ -43,9 +43,9 @@ def pages(root: Path) -> dict[Path, str]:
 def class_files(root: Path) -> dict[Path, str]:
     """The schema that editors read, and each class's file with the line that names it."""
     from clusterlab.class_schema import FILE, FIRST_LINE, schema_text
+    from clusterlab.cluster import class_paths
 
-    files = {path: path.read_text() for path in sorted((root / CLASSES).glob("*.yaml"))}
-    classes = {path: text for path, text in files.items() if "\ncourse:" in f"\n{text}"}
+    classes = {path: path.read_text() for path in class_paths(root / CLASSES)}
     headed = {path: text if text.startswith(FIRST_LINE) else FIRST_LINE + text for path, text in classes.items()}
     return {CLASSES / FILE: schema_text()} | {path.relative_to(root): text for path, text in headed.items()}
 
