@@ -195,6 +195,11 @@ $(IMAGES:%=image-%): image-%: $(SKY)/installed
 	  --build-arg SOURCE=$$(git config --get remote.origin.url || echo unknown) \
 	  --build-arg LOCK_SHA256=$$(sha256sum $(LOCK_$*) | cut -d' ' -f1) .
 
+.PHONY: wheel
+wheel: $(UV) ## the package, dist/clusterlab-VERSION-py3-none-any.whl, for `pip install`
+	@$(UV) build --quiet --wheel --python $(PYTHON) --out-dir dist
+	@ls dist/clusterlab-*.whl
+
 .PHONY: clean
-clean: ## remove environments, caches and runs
-	rm -rf .venv .cache runs
+clean: ## remove environments, caches, runs and wheels
+	rm -rf .venv .cache runs dist

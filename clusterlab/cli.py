@@ -93,6 +93,7 @@ def check(files: Checked = None, strict: Strict = False, json: Json = False) -> 
     from clusterlab import skypilot
     from clusterlab.check import all_paths, is_class
     from clusterlab.check import check as find_problems
+    from clusterlab.job import has_jobs
     from clusterlab.repository import enter
 
     root, paths = enter(files or [])
@@ -104,7 +105,8 @@ def check(files: Checked = None, strict: Strict = False, json: Json = False) -> 
     num_labs = len(paths) - num_classes
     if json:
         faults = [{"path": each.path, "key": each.key, "message": each.message} for each in problems]
-        print_json({"num_labs": num_labs, "num_classes": num_classes, "problems": faults, "skypilot": installed})
+        numbers = {"num_labs": num_labs, "num_classes": num_classes}
+        print_json(numbers | {"problems": faults, "skypilot": installed, "jobs": has_jobs(root)})
     else:
         for problem in problems:
             typer.echo(str(problem), err=True)
@@ -113,6 +115,8 @@ def check(files: Checked = None, strict: Strict = False, json: Json = False) -> 
         typer.echo(f"{' and '.join(counts)} checked, {_count(len(problems), 'problem', 'problems')}")
         if installed is None and num_labs:
             typer.echo(f"not checked: SkyPilot's own schema, not installed here; `{skypilot.INSTALL}` installs it")
+        if num_labs and not has_jobs(root):
+            typer.echo("not checked: jobs, and which envs they take; there is no jobs/ beside labs/")
     if problems:
         raise typer.Exit(InputError.exit_code)
 
