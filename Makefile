@@ -157,7 +157,7 @@ test-vllm: $(BENCH)/installed env-quant env-compressor env-vllm ## vLLM: what it
 	$(BENCH)/bin/python -m pytest tests/vllm $(PYTEST)
 
 .PHONY: check
-check: $(SKY)/installed ## every lab against the rules and SkyPilot's schema
+check: $(SKY)/installed ## every lab and class against the rules and SkyPilot's schema
 	@$(SKY)/bin/clusterlab check
 
 .PHONY: docs
@@ -199,6 +199,11 @@ $(IMAGES:%=image-%): image-%: $(SKY)/installed
 	  --build-arg SOURCE=$$(git config --get remote.origin.url || echo unknown) \
 	  --build-arg LOCK_SHA256=$$(sha256sum $(LOCK_$*) | cut -d' ' -f1) .
 
+.PHONY: wheel
+wheel: $(UV) ## the package, dist/clusterlab-VERSION-py3-none-any.whl, for `pip install`
+	@$(UV) build --quiet --wheel --python $(PYTHON) --out-dir dist
+	@ls dist/clusterlab-*.whl
+
 .PHONY: clean
-clean: ## remove environments, caches and runs
-	rm -rf .venv .cache runs
+clean: ## remove environments, caches, runs and wheels
+	rm -rf .venv .cache runs dist

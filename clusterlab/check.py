@@ -1,36 +1,46 @@
-"""Check labs and their sidecars against the house's rules, offline, and report every fault in one go.
+"""Check labs with their sidecars, and classes, against the house's rules, offline; every fault in one go.
 
 clusterlab check
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from clusterlab import skypilot
+from clusterlab.cluster import FOLDER, Cluster, class_paths
 from clusterlab.errors import InputError, Problem
 from clusterlab.images.image import PATH, Images
 from clusterlab.images.rule import image_problems
-from clusterlab.lab import SIDECAR_SUFFIX, documents, sidecar_path
+from clusterlab.lab import SIDECAR_SUFFIX, documents, lab_paths, sidecar_path
 from clusterlab.rules import SIDECAR_RULES, TASK_RULES, Subject
 
 
 def check(paths: Iterable[Path], root: Path, *, strict: bool = False) -> list[Problem]:
-    """Every fault of the labs at `paths`, whose jobs and images are those of the repository at `root`.
+    """Every fault of the labs and classes at `paths`, whose jobs and images are those of the repository at `root`.
 
     A sidecar stands for its lab. Where `strict`, an image must be one whose digest its registry gave.
     """
-    labs = dict.fromkeys(_lab_of(path) for path in paths)
+    files = dict.fromkeys(path if is_class(path) else _lab_of(path) for path in paths)
     problems: list[Problem] = []
     images = _images(root, problems)
-    return problems + [problem for path in labs for problem in _faults(path, root, images, strict=strict)]
+    for path in files:
+        problems += _class_faults(path, root) if is_class(path) else _faults(path, root, images, strict=strict)
+    return problems
 
 
-def all_paths(folder: Path) -> list[Path]:
-    """What `check` looks at in a folder: its labs, and the sidecars that have none."""
-    return sorted({_lab_of(path) for path in folder.glob("*.yaml")})
+def is_class(path: Path) -> bool:
+    """Whether a file is read as a class, by its folder."""
+    return path.absolute().parent.name == FOLDER.name
+
+
+def all_paths(root: Path) -> list[Path]:
+    """What `check` looks at in a repository: its labs, the sidecars that have none, and its classes."""
+    labs = {_lab_of(path) for path in (root / "labs").glob("*.yaml")}
+    return [*sorted(labs), *class_paths(root / FOLDER)]
 
 
 def _lab_of(path: Path) -> Path:
@@ -73,3 +83,21 @@ def _broken_rules(subject: Subject) -> Iterator[Problem]:
     if subject.sidecar.readable:
         for rule in SIDECAR_RULES:
             yield from rule(subject)
+
+
+def _class_faults(path: Path, root: Path) -> Iterator[Problem]:
+    """What is wrong with a class's form and its roster, and which of its labs there is none of."""
+    try:
+        cluster = Cluster.load(path)
+        if cluster.roster is not None:
+            cluster.students()
+    except InputError as error:
+        yield from error.problems
+        return
+    known = [lab.stem for lab in lab_paths(root / "labs")]
+    for assignment in cluster.labs:
+        if assignment.lab not in known:
+            close = difflib.get_close_matches(assignment.lab, known, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            message = f"no such lab; {hint}allowed: {', '.join(known) or 'none here'}"
+            yield Problem(path=str(path), key=f"labs.{assignment.lab}", message=message)

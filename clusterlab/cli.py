@@ -28,7 +28,8 @@ from clusterlab.rehearsal.command import rehearse
 from clusterlab.report.command import report
 from clusterlab.simulation.command import simulate
 from clusterlab.submission.command import submit
-from clusterlab.terminal import Envs, Json, Labs, Runs, print_json, terminal
+from clusterlab.template.command import new
+from clusterlab.terminal import Envs, Json, Runs, print_json, terminal
 
 
 class _Verbs(TyperGroup):
@@ -45,6 +46,16 @@ class _Verbs(TyperGroup):
             typer.echo(f"interrupted{going_on if ctx.invoked_subcommand == 'run' else ''}", err=True)
             raise typer.Exit(EXIT_INTERRUPTED) from error
 
+
+Checked = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[FILE]...",
+        help="Labs and classes; all of labs/ and clusters/ where none is given.",
+        show_default=False,
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse an image whose digest its registry has not given.")]
 
 app = typer.Typer(
     cls=_Verbs,
@@ -74,36 +85,38 @@ def _options(
 
 
 @app.command()
-def check(
-    labs: Labs = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse an image whose digest its registry has not given.")
-    ] = False,
-    json: Json = False,
-) -> None:
-    """Check labs and their sidecars, offline; every fault in one go.
+def check(files: Checked = None, strict: Strict = False, json: Json = False) -> None:
+    """Check labs with their sidecars, and classes, offline; every fault in one go.
 
     Exits with 2 where there is a fault.
     """
     from clusterlab import skypilot
-    from clusterlab.check import all_paths
+    from clusterlab.check import all_paths, is_class
     from clusterlab.check import check as find_problems
+    from clusterlab.job import has_jobs
     from clusterlab.repository import enter
 
-    root, paths = enter(labs or [])
-    paths = paths or all_paths(Path("labs"))
+    root, paths = enter(files or [])
+    paths = paths or all_paths(Path())
     if not paths:
-        raise InputError(Problem(path="labs", message="has no lab"))
+        raise InputError(Problem(path="labs", message="has no lab; `clusterlab new lab NAME` makes one"))
     problems, installed = find_problems(paths, root, strict=strict), skypilot.version()
+    num_classes = sum(map(is_class, paths))
+    num_labs = len(paths) - num_classes
     if json:
         faults = [{"path": each.path, "key": each.key, "message": each.message} for each in problems]
-        print_json({"num_labs": len(paths), "problems": faults, "skypilot": installed})
+        numbers = {"num_labs": num_labs, "num_classes": num_classes}
+        print_json(numbers | {"problems": faults, "skypilot": installed, "jobs": has_jobs(root)})
     else:
         for problem in problems:
             typer.echo(str(problem), err=True)
-        typer.echo(f"{_count(len(paths), 'lab')} checked, {_count(len(problems), 'problem')}")
-        if installed is None:
+        counts = [_count(num_labs, "lab", "labs")] * bool(num_labs)
+        counts += [_count(num_classes, "class", "classes")] * bool(num_classes)
+        typer.echo(f"{' and '.join(counts)} checked, {_count(len(problems), 'problem', 'problems')}")
+        if installed is None and num_labs:
             typer.echo(f"not checked: SkyPilot's own schema, not installed here; `{skypilot.INSTALL}` installs it")
+        if num_labs and not has_jobs(root):
+            typer.echo("not checked: jobs, and which envs they take; there is no jobs/ beside labs/")
     if problems:
         raise typer.Exit(InputError.exit_code)
 
@@ -155,6 +168,7 @@ app.command()(enforce)
 app.command()(reap)
 app.command()(rehearse)
 app.command()(simulate)
+app.add_typer(new, name="new")
 app.add_typer(budget, name="budget")
 app.add_typer(bill, name="bill")
 app.add_typer(catalog, name="catalog")
@@ -182,8 +196,8 @@ def tunnel(
         stands.follow()
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 if __name__ == "__main__":

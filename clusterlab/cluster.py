@@ -184,6 +184,11 @@ class Cluster:
         return tuple(dict.fromkeys(found))
 
 
+def class_paths(folder: Path) -> list[Path]:
+    """The classes of a folder, in order of name; a file without a course, such as a computing centre's, is none."""
+    return sorted(path for path in folder.glob("*.yaml") if "\ncourse:" in f"\n{path.read_text()}")
+
+
 def class_path(course: str, root: Path) -> Path:
     """The file of a class in the repository at `root`.
 
@@ -191,7 +196,7 @@ def class_path(course: str, root: Path) -> Path:
         InputError: there is none.
     """
     path = root / FOLDER / f"{course}.yaml"
-    found = {each.stem: each for each in sorted((root / FOLDER).glob("*.yaml")) if "\ncourse:" in each.read_text()}
+    found = [each.stem for each in class_paths(root / FOLDER)]
     if course not in found:
         message = f"there is no such class; allowed: {', '.join(found)}"
         raise InputError(Problem(path=str(path), message=message))

@@ -12,6 +12,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from clusterlab.errors import InputError, Problem
@@ -33,17 +34,18 @@ class Job:
         """Load `jobs/<name>.py` of the repository at `root`; `path` is named in the error.
 
         Raises:
-            InputError: there is no such job, or it lacks Config or main.
+            InputError: there is no such job, it cannot be imported, or it lacks Config or main.
         """
         names = job_names(root)
         if name not in names:
             close = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean {close[0]}? " if close else ""
-            message = f"no job {name!r}; {hint}allowed: {', '.join(names) or 'none'}"
+            allowed = ", ".join(names) or ("none yet" if has_jobs(root) else "none, since there is no jobs/ here")
+            message = f"no job {name!r}; {hint}allowed: {allowed}"
             raise InputError(Problem(path=path, message=message))
         if str(root) not in sys.path:
             sys.path.insert(0, str(root))
-        module = importlib.import_module(f"jobs.{name}")
+        module = _imported(name, path)
         config_type, main = getattr(module, "Config", None), getattr(module, "main", None)
         if not (isinstance(config_type, type) and dataclasses.is_dataclass(config_type) and callable(main)):
             message = "a job has a dataclass Config and a function main"
@@ -51,6 +53,23 @@ class Job:
         return cls(name=name, config_type=config_type, main=main)
 
 
+def has_jobs(root: Path) -> bool:
+    """Whether the repository at `root` has jobs at all; a folder with labs alone can be checked and planned."""
+    return (root / "jobs").is_dir()
+
+
 def job_names(root: Path) -> list[str]:
     """The jobs of the repository at `root`."""
     return sorted(path.stem for path in (root / "jobs").glob("*.py") if path.stem not in NOT_JOBS)
+
+
+def _imported(name: str, path: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"jobs.{name}")
+    except ModuleNotFoundError as error:
+        message = f"needs {error.name}, which is not here; allowed: modules of jobs/, all else inside functions"
+        if error.name == f"jobs.{name}":
+            # A package that stands later on Python's path goes before a folder that is none.
+            hides = next(iter(sys.modules["jobs"].__path__))
+            message = f"is hidden by {hides}; allowed: a jobs/__init__.py beside it, which may be empty"
+        raise InputError(Problem(path=path, message=f"jobs/{name}.py {message}")) from error

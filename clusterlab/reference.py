@@ -1,31 +1,21 @@
-"""Write what is made from the code: `docs/cli.md`, README.md's tables, and the JSON Schema of a class's file.
+"""Write what is made from the code: `docs/cli.md`, `docs/tour.md`, README.md's tables, the schema of a class's file.
 
 python -m clusterlab.reference [--check]
 """
 
 from __future__ import annotations
 
-import ast
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from clusterlab.errors import EXIT_CODES, ClusterlabError, InputError, Problem
+from clusterlab.tour import TOUR, house_map, table, tour_page, verbs
 
 CLI = Path("docs/cli.md")
 CLASSES = Path("clusters")
 README = Path("README.md")
-FOLDERS = {
-    "labs": "what to run and what it may cost: a SkyPilot task, and beside it what is expected of it",
-    "clusters": "what an instructor provisions",
-    "images": "what machines install: locks, Dockerfiles, a Packer template, and the digests of other people's images",
-    "infra": "the Pulumi program of a class",
-    "docs": "pages, made from the code where they can be",
-    "tests": "mirror the packages; `tests/golden` has the plans that must not change unseen",
-}
-"""Folders without a docstring of their own."""
-PACKAGES = ("clusterlab", "jobs")
 
 
 def pages(root: Path) -> dict[Path, str]:
@@ -35,17 +25,17 @@ def pages(root: Path) -> dict[Path, str]:
         InputError: README.md lacks a marker.
     """
     readme = (root / README).read_text()
-    for marker, table in {"labs": lab_table(root), "map": house_map(root)}.items():
-        readme = _replaced(readme, marker, table)
-    return {CLI: cli_page(), README: readme, **class_files(root)}
+    for marker, made in {"labs": lab_table(root), "map": house_map(root)}.items():
+        readme = _replaced(readme, marker, made)
+    return {CLI: cli_page(), TOUR: tour_page(root), README: readme, **class_files(root)}
 
 
 def class_files(root: Path) -> dict[Path, str]:
     """The schema that editors read, and each class's file with the line that names it."""
     from clusterlab.class_schema import FILE, FIRST_LINE, schema_text
+    from clusterlab.cluster import class_paths
 
-    files = {path: path.read_text() for path in sorted((root / CLASSES).glob("*.yaml"))}
-    classes = {path: text for path, text in files.items() if "\ncourse:" in f"\n{text}"}
+    classes = {path: path.read_text() for path in class_paths(root / CLASSES)}
     headed = {path: text if text.startswith(FIRST_LINE) else FIRST_LINE + text for path, text in classes.items()}
     return {CLASSES / FILE: schema_text()} | {path.relative_to(root): text for path, text in headed.items()}
 
@@ -58,13 +48,13 @@ def cli_page() -> str:
 
     group: Any = typer.main.get_command(app)
     parts = ["<!-- Made by `python -m clusterlab.reference`. -->", "# clusterlab", group.help]
-    parts.append(_table(("option", "what"), _parameters(group)))
-    for name, command in _verbs(group, "clusterlab"):
+    parts.append(table(("option", "what"), _parameters(group)))
+    for name, command in verbs(group, "clusterlab"):
         parts += [f"## {name}", _unwrapped(command.help)]
         if command.params:
-            parts.append(_table(("argument or option", "what"), _parameters(command)))
+            parts.append(table(("argument or option", "what"), _parameters(command)))
     codes = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
-    return "\n\n".join([*parts, "## Exit codes", _table(("code", "meaning"), codes)]) + "\n"
+    return "\n\n".join([*parts, "## Exit codes", table(("code", "meaning"), codes)]) + "\n"
 
 
 def lab_table(root: Path) -> str:
@@ -88,17 +78,7 @@ def lab_table(root: Path) -> str:
         ]
         shown = path.relative_to(root).as_posix()
         rows.append((f"[{lab.name}]({shown})", lab.title, f"`{lab.job}`", lab.goal, "<br>".join(costs)))
-    return _table(("lab", "title", "job", "goal", "expected"), rows)
-
-
-def house_map(root: Path) -> str:
-    """Each folder, and each module of the packages, with the first line of its docstring."""
-    # An empty folder is none to git; the folder of this page's neighbour may be about to be made.
-    filled = {path.name for path in root.iterdir() if path.is_dir() and any(path.iterdir())} | {CLI.parent.name}
-    rows = [(f"`{name}/`", text) for name, text in FOLDERS.items() if name in filled]
-    for package in PACKAGES:
-        rows += _modules(root / package, root)
-    return _table(("where", "what"), rows)
+    return table(("lab", "title", "job", "goal", "expected"), rows)
 
 
 def main(arguments: list[str]) -> int:
@@ -121,24 +101,7 @@ def main(arguments: list[str]) -> int:
     return InputError.exit_code if stale and arguments else 0
 
 
-def _modules(folder: Path, root: Path) -> Iterator[tuple[str, str]]:
-    """A package and what it holds, each by the first line of its docstring."""
-    yield f"`{folder.relative_to(root).as_posix()}/`", _summary(folder / "__init__.py")
-    for path in sorted(folder.glob("*.py")):
-        if path.name != "__init__.py":
-            yield f"`{path.relative_to(root).as_posix()}`", _summary(path)
-    for package in sorted(path.parent for path in folder.glob("*/__init__.py")):
-        yield from _modules(package, root)
-
-
-def _summary(path: Path) -> str:
-    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
-    if not docstring:
-        raise InputError(Problem(path=str(path), message="has no docstring; its first line stands in the map"))
-    return " ".join(docstring.partition("\n\n")[0].split())
-
-
-def _replaced(text: str, marker: str, table: str) -> str:
+def _replaced(text: str, marker: str, made: str) -> str:
     begin, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
     for each in (begin, end):
         if text.count(each) != 1:
@@ -146,14 +109,7 @@ def _replaced(text: str, marker: str, table: str) -> str:
                 Problem(path=str(README), key=each, message=f"stands {text.count(each)} times; must be once")
             )
     before, _, rest = text.partition(begin)
-    return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
-
-
-def _verbs(group: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Each verb, and behind one that has verbs of its own those."""
-    for key, command in group.commands.items():
-        yield f"{name} {key}", command
-        yield from _verbs(command, f"{name} {key}") if hasattr(command, "commands") else ()
+    return f"{before}{begin}\n{made}\n{end}{rest.partition(end)[2]}"
 
 
 def _parameters(command: Any) -> Iterator[tuple[str, str]]:
@@ -168,11 +124,6 @@ def _parameters(command: Any) -> Iterator[tuple[str, str]]:
 
 def _unwrapped(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,15 @@ from clusterlab.lab import Lab
 
 
 def enter(paths: Iterable[Path]) -> tuple[Path, list[Path]]:
-    """Make the root of the repository the working folder, and name every path from there.
+    """Make the root of the repository, which has labs/, the working folder, and name every path from there.
 
     Raises:
         InputError: the working folder is in no repository.
     """
     here = Path.cwd()
-    root = next((each for each in (here, *here.parents) if (each / "labs").is_dir() and (each / "jobs").is_dir()), None)
+    root = next((each for each in (here, *here.parents) if (each / "labs").is_dir()), None)
     if root is None:
-        message = "not in a repository of labs; allowed: a folder that has labs/ and jobs/, or one below it"
+        message = "not in a repository of labs; allowed: a folder that has labs/, or one below it"
         raise InputError(Problem(path=str(here), message=message))
     os.chdir(root)
     absolute = [Path(os.path.abspath(here / path)) for path in paths]  # noqa: PTH100 (keeps links)

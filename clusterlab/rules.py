@@ -14,7 +14,7 @@ from clusterlab.config import PINNED, Scale, parse
 from clusterlab.document import Document
 from clusterlab.errors import InputError, Problem
 from clusterlab.fit.rule import misfits
-from clusterlab.job import Job
+from clusterlab.job import Job, has_jobs
 from clusterlab.lab import Lab
 from clusterlab.tags import LABEL, LABEL_RULE
 
@@ -97,7 +97,7 @@ def name_is_the_file(subject: Subject) -> Iterator[Problem]:
 
 def job_exists(subject: Subject) -> Iterator[Problem]:
     """The last line of `run:` names a module in `jobs/`."""
-    if subject.lab.job:
+    if subject.lab.job and has_jobs(subject.root):
         try:
             Job.load(subject.lab.job, root=subject.root, path=str(subject.task.path))
         except InputError as error:

@@ -17,8 +17,6 @@ from typing import IO
 from clusterlab.errors import InputError, MissingError, Problem, UnreachableError
 from clusterlab.local.keeper import keep, release
 
-ENDPOINT_PORT = 8000
-"""Where `labs/serve-*.yaml` serve, on the loopback of the cluster's head."""
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 60
 KEEP_ALIVE = ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import smtplib
 import ssl
@@ -13,6 +12,7 @@ from email.utils import format_datetime, make_msgid
 from clusterlab.enforcement.notice import Notice
 from clusterlab.errors import ClusterlabError, UnreachableError
 from clusterlab.ledger.budget import Scope
+from clusterlab.loopback import is_loopback
 
 USER, PASSWORD = "CLUSTERLAB_SMTP_USER", "CLUSTERLAB_SMTP_PASSWORD"  # The names of variables.
 STUDENT = "{student}"
@@ -82,14 +82,6 @@ class Mail:
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(notice.text + "\n")
         return message
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _reply(error: Exception) -> str:

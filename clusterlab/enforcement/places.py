@@ -9,10 +9,11 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from clusterlab.enforcement.log import Log
-from clusterlab.enforcement.mail import PASSWORD, PORT, STUDENT, USER, Mail, is_loopback
+from clusterlab.enforcement.mail import PASSWORD, PORT, STUDENT, USER, Mail
 from clusterlab.enforcement.notice import Notifier
 from clusterlab.enforcement.webhook import Webhook
 from clusterlab.errors import InputError, Problem
+from clusterlab.loopback import is_loopback
 
 OPTION = "--notify"
 ALLOWED = (

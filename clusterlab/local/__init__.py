@@ -1,4 +1,8 @@
-"""Run a lab on this machine, by its own `run:` lines."""
+"""Run a lab on this machine, by its own `run:` lines.
+
+`run_lab` chooses the folder and starts bash; `keeper.py` sees to it that nothing outlives whoever asked, and
+`progress.py` shows how far the job is by the lines that it adds to `metrics.jsonl`.
+"""
 
 from __future__ import annotations
 

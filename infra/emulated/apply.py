@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from pulumi.runtime import mocks, rpc
 
 from clusterlab.errors import InputError, Problem
+from clusterlab.loopback import is_loopback
 from infra.emulated.account import Account
 from infra.emulated.mocks import EmulatedMocks
 from infra.emulated.state import State
@@ -64,7 +64,7 @@ def endpoint() -> str:
         InputError: `AWS_ENDPOINT_URL` is not set, or is somewhere else.
     """
     given = os.environ.get(ENDPOINT, "")
-    if not _is_loopback(urlsplit(given).hostname or ""):
+    if not is_loopback(urlsplit(given).hostname or ""):
         message = f"{given or 'not set'}; allowed: a loopback address, such as http://127.0.0.1:5000"
         raise InputError(Problem(path=ENDPOINT, message=message))
     return given
@@ -91,10 +91,3 @@ def _plain(value: Any) -> Any:
             return _plain(value.get("value"))
         return {key: _plain(each) for key, each in value.items()}
     return [_plain(each) for each in value] if isinstance(value, list) else value
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

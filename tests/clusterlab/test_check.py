@@ -6,6 +6,7 @@ import pytest
 
 from clusterlab import skypilot
 from clusterlab.check import all_paths, check
+from clusterlab.cluster import class_paths
 from clusterlab.lab import lab_paths
 from tests.clusterlab.conftest import ROOT, spoil
 
@@ -14,7 +15,7 @@ SIDECAR = Path("labs/toy.expected.yaml")
 
 
 def faults(root: Path) -> list[str]:
-    return [str(problem) for problem in check(all_paths(Path("labs")), root)]
+    return [str(problem) for problem in check(all_paths(Path()), root)]
 
 
 def test_labs_were_found() -> None:
@@ -215,3 +216,36 @@ def test_faults_of_both_files_come_in_one_go(house: Path) -> None:
 def test_a_sidecar_stands_for_its_lab_and_each_lab_is_checked_once(house: Path) -> None:
     spoil(LAB, "name: toy", "name: joy")
     assert len(check([SIDECAR, LAB], house)) == 1
+
+
+CLASS_FILE = Path("clusters/llm-2026.yaml")
+CLASS_FAULTS = {
+    "unknown key": ("course:", "curse: x\ncourse:", "curse: unknown; allowed:"),
+    "course of another name": ("llm-2026", "llm-2027", "course: 'llm-2027'; allowed: llm-2026, as the file is named"),
+    "lab that there is none of": (
+        "infra:",
+        "labs: {tox: {}}\ninfra:",
+        "labs.tox: no such lab; did you mean toy? allowed",
+    ),
+    "place without a price": ("aws/us-east-1", "aws/nowhere", "infra: aws/nowhere: not in the catalog"),
+    "roster without its file": ("infra:", "roster: none.csv\ninfra:", "clusters/none.csv: "),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), CLASS_FAULTS.values(), ids=CLASS_FAULTS.keys())
+def test_a_fault_of_a_class_is_named_with_its_place(house: Path, old: str, new: str, message: str) -> None:
+    spoil(CLASS_FILE, old, new)
+    found = [str(problem) for problem in check([CLASS_FILE], house)]
+    assert len(found) == 1
+    assert message in found[0]
+
+
+@pytest.mark.parametrize("path", class_paths(ROOT / "clusters"), ids=lambda path: path.stem)
+def test_each_class_is_well_formed_and_has_its_labs(path: Path) -> None:
+    assert check([path], ROOT) == []
+
+
+@pytest.mark.usefixtures("house")
+def test_a_computing_centre_is_no_class() -> None:
+    Path("clusters/centre.yaml").write_text("name: centre\n")
+    assert all_paths(Path()) == [LAB, CLASS_FILE]

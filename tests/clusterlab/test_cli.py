@@ -52,8 +52,10 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.usefixtures("house")
-def test_check_of_good_labs_says_how_many() -> None:
-    assert invoke("check")[:2] == (0, "1 lab checked, 0 problems\n")
+def test_check_of_good_labs_and_classes_says_how_many() -> None:
+    assert invoke("check")[:2] == (0, "1 lab and 1 class checked, 0 problems\n")
+    assert invoke("check", LAB)[1] == "1 lab checked, 0 problems\n"
+    assert invoke("check", "clusters/llm-2026.yaml")[1] == "1 class checked, 0 problems\n"
 
 
 @pytest.mark.usefixtures("house")
@@ -70,7 +72,7 @@ def test_check_as_json_has_the_faults_by_key() -> None:
     spoil(Path(LAB), "name: toy", "name: joy")
     code, out, err = invoke("check", "--json")
     document = json.loads(out)
-    assert (code, err, document["num_labs"]) == (2, "", 1)
+    assert (code, err, document["num_labs"], document["num_classes"]) == (2, "", 1, 1)
     assert document["problems"] == [{"path": LAB, "key": "name", "message": "'joy'; allowed: toy"}]
 
 
@@ -93,7 +95,7 @@ def test_outside_a_repository_is_one_clear_error(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     code, out, err = invoke("plan")
     assert (code, out) == (2, "")
-    assert "not in a repository of labs; allowed: a folder that has labs/ and jobs/" in err
+    assert "not in a repository of labs; allowed: a folder that has labs/, or one below it" in err
 
 
 @pytest.mark.usefixtures("house")

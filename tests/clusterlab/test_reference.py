@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from clusterlab.class_schema import FIRST_LINE
-from clusterlab.errors import InputError
-from clusterlab.reference import cli_page, house_map, lab_table, main, pages
+from clusterlab.reference import cli_page, lab_table, main, pages
 from tests.clusterlab.conftest import ROOT, spoil
 
 MARKED = "# House\n<!-- labs -->\nold\n<!-- /labs -->\nbetween\n<!-- map -->\n<!-- /map -->\nafter\n"
@@ -23,7 +22,7 @@ def marked(house: Path) -> Path:
     return house
 
 
-@pytest.mark.parametrize("path", [Path("docs/cli.md"), Path("README.md")], ids=str)
+@pytest.mark.parametrize("path", [Path("docs/cli.md"), Path("docs/tour.md"), Path("README.md")], ids=str)
 def test_the_pages_of_this_repository_are_fresh(path: Path) -> None:
     assert (ROOT / path).read_text() == pages(ROOT)[path], "`python -m clusterlab.reference` rewrites it"
 
@@ -44,7 +43,7 @@ def test_the_cli_page_has_each_verb_option_and_exit_code() -> None:
 def test_rewriting_makes_what_check_calls_fresh(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check"]) == 2
     stale = [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()]
-    assert stale == ["docs/cli.md", "README.md", "clusters/class.schema.json", "clusters/llm-2026.yaml"]
+    assert stale == ["docs/cli.md", "docs/tour.md", "README.md", "clusters/class.schema.json", "clusters/llm-2026.yaml"]
     assert main([]) == 0
     assert main(["--check"]) == 0
     text = Path("README.md").read_text()
@@ -67,18 +66,6 @@ def test_each_class_names_the_schema_once_and_is_else_as_it_was() -> None:
 def test_the_lab_table_has_hours_and_dollars_of_each_scale(marked: Path) -> None:
     table = lab_table(marked)
     assert "| [toy](labs/toy.yaml) | Toy: add one and one | `toy` | Learn to add. | tiny: 2 h, 0.00 USD<br>" in table
-
-
-def test_the_map_has_each_module_with_its_first_sentence(marked: Path) -> None:
-    lines = house_map(marked).splitlines()
-    assert "| `clusterlab/one.py` | One noun, in two lines. |" in lines
-    assert "| `jobs/toy.py` | A toy. |" in lines
-
-
-def test_a_module_without_a_docstring_is_named(marked: Path) -> None:
-    (marked / "clusterlab" / "two.py").write_text("x = 1\n")
-    with pytest.raises(InputError, match=r"two.py: has no docstring"):
-        house_map(marked)
 
 
 @pytest.mark.usefixtures("marked")

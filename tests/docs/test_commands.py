@@ -10,7 +10,7 @@ from tests.clusterlab.conftest import ROOT
 from tests.docs.commands import Typed, commands_of, fault
 
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-MADE = {"cli.md"}
+MADE = {"cli.md", "tour.md"}
 """Of the code itself."""
 
 

@@ -20,8 +20,8 @@ import yaml
 from clusterlab.course.config import ADMIN_POLICY
 from clusterlab.course.preflight.check import Check, Verdict, failed, not_asked, passed, warned
 from clusterlab.course.preflight.subject import Subject
-from clusterlab.enforcement.mail import is_loopback
 from clusterlab.errors import ClusterlabError
+from clusterlab.loopback import is_loopback
 
 NAME, POLICY = "server", "policy"
 FILE = ".sky.yaml"

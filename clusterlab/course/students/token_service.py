@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from clusterlab.enforcement.mail import is_loopback
 from clusterlab.errors import ClusterlabError, UnreachableError
+from clusterlab.loopback import is_loopback
 
 ADMIN = "admin"
 TOKENS = "/users/service-account-tokens"

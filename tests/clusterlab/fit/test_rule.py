@@ -32,7 +32,7 @@ def take(house: Path, size: str, host: str = "0") -> Path:
 
 
 def faults(root: Path) -> list[str]:
-    return [str(problem) for problem in check(all_paths(Path("labs")), root)]
+    return [str(problem) for problem in check(all_paths(Path()), root)]
 
 
 def ask_at_full(machine: str) -> None:

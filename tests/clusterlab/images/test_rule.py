@@ -90,4 +90,4 @@ def test_the_command_is_strict_when_asked(images: Path) -> None:
 
 
 def faults(root: Path, *, strict: bool = False) -> list[str]:
-    return [str(problem) for problem in check(all_paths(Path("labs")), root, strict=strict)]
+    return [str(problem) for problem in check(all_paths(Path()), root, strict=strict)]
