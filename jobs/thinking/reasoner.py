@@ -1,17 +1,17 @@
-"""A Llama that is trained here to think in small steps, for the scale `tiny`: two minutes of one core."""
+"""A Llama that is trained here to think in small steps, for the scale `tiny`: minutes of one core."""
 
 from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from clusterlab.fingerprint import digest_files
 from jobs.llm.cache import cached
-from jobs.llm.pretrain import EOS, PAD, TinyLlama, byte_level_bpe, fit, untrained
+from jobs.llm.pretrain import BOS, EOS, PAD, SPECIAL_TOKENS, TinyLlama, fit, untrained
 from jobs.thinking import game24
 from jobs.thinking.lessons import Lesson, lessons
 
@@ -20,10 +20,16 @@ MADE_BY = (
     "llm/pretrain.py",
 )
 """The files of `jobs/` that decide what the model becomes."""
+Pair = tuple[list[int], list[int]]
+"""Token ids of what is given, and of what shall be written."""
 IGNORED = -100
 """torch's label of a token that is no lesson: what is given is not to be learned."""
-SORTED_BATCHES = 16
-"""Batches that are cut out of one sorted heap of lessons, so that few places of a batch are padding."""
+HEAP = 1024
+"""Lessons that are sorted by length before batches are cut out of them, so that few places of a batch are padding."""
+UNKNOWN = "<unknown>"
+"""The token of every word that no lesson has."""
+LARGEST_NUMBER = 100
+"""That is a token."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,13 +41,15 @@ class Reasoner:
     num_hidden_layers: int = 3
     num_attention_heads: int = 4
     max_position_embeddings: int = 256
-    steps: int = 1700
-    batch_size: int = 32
-    """Lessons a step."""
-    learning_rate: float = 2e-3
-    max_changes: int = 6
+    steps: int = 3000
+    step_tokens: int = 1536
+    """With padding, at most: a step has few long lessons or many short ones."""
+    learning_rate: float = 3e-3
+    max_changes: int = 4
     """Of word problems."""
-    num_held_out: int = 200
+    largest: int = 9
+    """Number of a puzzle."""
+    num_held_out: int = 100
     """Puzzles that no lesson is about."""
     seed: int = 0
 
@@ -62,9 +70,9 @@ def train(recipe: Reasoner, folder: Path, report: Callable[[int, int, float], No
     import torch
 
     torch.manual_seed(recipe.seed)
-    puzzles, _ = game24.split(recipe.num_held_out, seed=recipe.seed)
+    puzzles, _ = game24.split(recipe.num_held_out, largest=recipe.largest, seed=recipe.seed)
     taught = lessons(puzzles, max_changes=recipe.max_changes, seed=recipe.seed)
-    tokenizer = _train_tokenizer(list(itertools.islice(taught, 4000)))
+    tokenizer = _tokenizer(itertools.islice(taught, 4000))
     model = untrained(_shape(recipe, len(tokenizer)))
     batches = _batches(recipe, taught, tokenizer)
     fit(model, batches, steps=recipe.steps, learning_rate=recipe.learning_rate, report=report)
@@ -85,33 +93,60 @@ def _shape(recipe: Reasoner, vocab_size: int) -> TinyLlama:
     )
 
 
-def _train_tokenizer(taught: Sequence[Lesson]) -> Any:
-    """Its tokens are the words, and the numbers that are common; others are written in digits."""
-    texts = (given + written for given, written in taught)
-    return byte_level_bpe(texts, vocab_size=1024, add_prefix_space=False)
+def _tokenizer(taught: Iterable[Lesson]) -> Any:
+    """Its tokens are the words and signs of the lessons, and whole numbers: few, so that the model is all thinking."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    split = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    texts = itertools.chain(
+        (given + written for given, written in taught), (f" {n}" for n in range(LARGEST_NUMBER + 1))
+    )
+    words = dict.fromkeys(word for text in texts for word, _ in split.pre_tokenize_str(text))
+    vocabulary = {word: number for number, word in enumerate([*SPECIAL_TOKENS, UNKNOWN, *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = split
+    tokenizer.decoder = decoders.ByteLevel()
+    names = {"pad_token": PAD, "bos_token": BOS, "eos_token": EOS}
+    special = {name: SPECIAL_TOKENS[number] for name, number in names.items()}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token=UNKNOWN, **special)
 
 
 def _batches(recipe: Reasoner, taught: Iterator[Lesson], tokenizer: Any) -> Iterator[dict[str, Any]]:
-    """Token ids, labels and where they are no padding, each of shape (batch_size, longest of the batch)."""
+    """Token ids and labels, each of shape (lessons, longest of them), in an order that does not depend on length."""
     rng = random.Random(recipe.seed)
     while True:
-        drawn = list(itertools.islice(taught, SORTED_BATCHES * recipe.batch_size))
+        drawn = list(itertools.islice(taught, HEAP))
         given = tokenizer([lesson[0] for lesson in drawn])["input_ids"]
         written = tokenizer([lesson[1] for lesson in drawn])["input_ids"]
-        pairs = sorted(zip(given, written, strict=True), key=lambda pair: len(pair[0]) + len(pair[1]))
-        batches = [pairs[begin : begin + recipe.batch_size] for begin in range(0, len(pairs), recipe.batch_size)]
+        batches = list(_cut(sorted(zip(given, written, strict=True), key=_width), recipe.step_tokens))
         rng.shuffle(batches)
         yield from map(_padded, batches)
 
 
-def _padded(pairs: Sequence[tuple[list[int], list[int]]]) -> dict[str, Any]:
+def _cut(pairs: Iterable[Pair], most: int) -> Iterator[list[Pair]]:
+    """Batches of at most so many tokens, of pairs that become longer."""
+    batch: list[Pair] = []
+    for pair in pairs:
+        if batch and (len(batch) + 1) * _width(pair) > most:
+            yield batch
+            batch = []
+        batch.append(pair)
+    yield batch
+
+
+def _width(pair: Pair) -> int:
+    return len(pair[0]) + len(pair[1]) + 1
+
+
+def _padded(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Padding is behind a lesson, where nothing before it looks: no mask is needed, and attention is faster."""
     import torch
 
-    width = max(len(given) + len(written) for given, written in pairs) + 1
+    width = max(map(_width, pairs))
     tokens, labels = [], []
     for given, written in pairs:
-        padding = width - len(given) - len(written) - 1
+        padding = width - _width((given, written))
         tokens.append([*given, *written, EOS, *[PAD] * padding])
         labels.append([*[IGNORED] * len(given), *written, EOS, *[IGNORED] * padding])
-    ids = torch.tensor(tokens)
-    return {"input_ids": ids, "attention_mask": ids != PAD, "labels": torch.tensor(labels)}
+    return {"input_ids": torch.tensor(tokens), "labels": torch.tensor(labels)}
