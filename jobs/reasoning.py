@@ -63,7 +63,7 @@ class Config:
     """Each is answered in three ways."""
     min_changes: int = by_scale(tiny=3, small=1, single=3, full=3)
     """Of a made question: quantities that come or go."""
-    max_changes: int = by_scale(tiny=4, small=2, single=5, full=5)
+    max_changes: int = by_scale(tiny=5, small=2, single=5, full=5)
     """The same, at most."""
     num_puzzles: int = by_scale(tiny=60, small=6, single=50, full=100)
     """Of Game of 24, each tried in three ways."""

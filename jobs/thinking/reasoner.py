@@ -44,8 +44,8 @@ class Reasoner:
     steps: int = 3000
     step_tokens: int = 1536
     """With padding, at most: a step has few long lessons or many short ones."""
-    learning_rate: float = 3e-3
-    max_changes: int = 4
+    learning_rate: float = 2e-3
+    max_changes: int = 5
     """Of word problems."""
     largest: int = 9
     """Number of a puzzle."""
