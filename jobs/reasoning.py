@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 OWN_MODEL = "reasoner"
 """The model that is trained here, by the recipe in jobs/thinking/reasoner.py."""
 SERVED_NAME = "thinker"
-MAX_PUZZLES = 200
+MAX_PUZZLES = 100
 """Of Game of 24, which no lesson of `OWN_MODEL` is about."""
+LARGEST_TAUGHT = 9
+"""Number of the puzzles of `OWN_MODEL`; others are given those up to 13, as in the card game."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +65,7 @@ class Config:
     """Of a made question: quantities that come or go."""
     max_changes: int = by_scale(tiny=5, small=2, single=5, full=5)
     """The same, at most."""
-    num_puzzles: int = by_scale(tiny=40, small=6, single=50, full=100)
+    num_puzzles: int = by_scale(tiny=60, small=6, single=50, full=100)
     """Of Game of 24, each tried in three ways."""
     samples: int = by_scale(tiny=16, small=8, single=16, full=40)
     """Answers that vote."""
@@ -204,8 +206,8 @@ async def _ask_all(config: Config, endpoint: Endpoint, budget: Budget, journal: 
 
     changes = (config.min_changes, config.max_changes)
     questions = load_questions(config.questions, config.num_questions, num_changes=changes, seed=config.seed)
-    _, held_out = game24.split(MAX_PUZZLES, seed=0)
-    puzzles = held_out[: config.num_puzzles]
+    largest = LARGEST_TAUGHT if config.model == OWN_MODEL else game24.LARGEST
+    puzzles = game24.split(MAX_PUZZLES, largest=largest, seed=0)[1][: config.num_puzzles]
     words = Words(wording=config.wording)
     client = Client(endpoint, chat=words.chat, limit_seconds=config.answer_seconds, budget=budget)
     drawn = {"temperature": config.temperature, "seed": config.seed}

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.llm.pretrain import EOS, PAD, TinyLlama, byte_level_bpe, fit, untrained
+from jobs.llm.pretrain import BOS, EOS, PAD, SPECIAL_TOKENS, TinyLlama, byte_level_bpe, fit, untrained
 
 Lesson = tuple[str, str]
 """What the model is given, and what it shall write."""
+Pair = tuple[list[int], list[int]]
+"""Token ids of what is given, and of what shall be written."""
 IGNORED = -100
 """torch's label of a token that is no lesson: what is given is not to be learned."""
-SORTED_BATCHES = 16
-"""Batches that are cut out of one sorted heap of lessons, so that few places of a batch are padding."""
+HEAP = 1024
+"""Lessons that are sorted by length before batches are cut out of them, so that few places of a batch are padding."""
+UNKNOWN = "<unknown>"
+"""The token of every word that no lesson has."""
 TOKENIZED = 4000
 """Lessons that the tokenizer is made of."""
 
@@ -31,21 +35,50 @@ class Learner:
     num_attention_heads: int = 4
     max_position_embeddings: int = 256
     steps: int
-    batch_size: int = 32
-    """Lessons a step."""
+    step_tokens: int = 2048
+    """With padding, at most: a step has few long lessons or many short ones."""
     learning_rate: float = 2e-3
     seed: int = 0
 
 
-def learn(learner: Learner, taught: Iterator[Lesson], folder: Path, report: Callable[[int, int, float], None]) -> None:
+def common_pieces(texts: Iterable[str]) -> Any:
+    """A tokenizer whose tokens are common words and numbers; others are written in pieces of them."""
+    return byte_level_bpe(texts, vocab_size=1024, add_prefix_space=False)
+
+
+def word_level(texts: Iterable[str]) -> Any:
+    """A tokenizer whose tokens are the words and signs of these texts; whatever else is met is one token, `UNKNOWN`."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    split = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words = dict.fromkeys(word for text in texts for word, _ in split.pre_tokenize_str(text))
+    vocabulary = {word: number for number, word in enumerate([*SPECIAL_TOKENS, UNKNOWN, *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = split
+    tokenizer.decoder = decoders.ByteLevel()
+    names = {"pad_token": PAD, "bos_token": BOS, "eos_token": EOS}
+    special = {name: SPECIAL_TOKENS[number] for name, number in names.items()}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token=UNKNOWN, **special)
+
+
+def learn(
+    learner: Learner,
+    taught: Iterator[Lesson],
+    folder: Path,
+    report: Callable[[int, int, float], None],
+    *,
+    tokenizer_of: Callable[[Iterable[str]], Any] = common_pieces,
+) -> None:
     """Train the model on lessons without end, and save it as `from_pretrained` loads it.
 
-    `report` is called with step, steps and loss, which is in nats a token of what the model shall write.
+    `report` is called with step, steps and loss, which is in nats a token of what the model shall write. `tokenizer_of`
+    makes the tokenizer of the texts of the first lessons.
     """
     import torch
 
     torch.manual_seed(learner.seed)
-    tokenizer = _train_tokenizer(list(itertools.islice(taught, TOKENIZED)))
+    tokenizer = tokenizer_of([given + written for given, written in itertools.islice(taught, TOKENIZED)])
     model = untrained(_shape(learner, len(tokenizer)))
     batches = _batches(learner, taught, tokenizer)
     fit(model, batches, steps=learner.steps, learning_rate=learner.learning_rate, report=report)
@@ -66,33 +99,41 @@ def _shape(learner: Learner, vocab_size: int) -> TinyLlama:
     )
 
 
-def _train_tokenizer(taught: Sequence[Lesson]) -> Any:
-    """Its tokens are the words, and the numbers that are common; others are written in digits."""
-    texts = (given + written for given, written in taught)
-    return byte_level_bpe(texts, vocab_size=1024, add_prefix_space=False)
-
-
 def _batches(learner: Learner, taught: Iterator[Lesson], tokenizer: Any) -> Iterator[dict[str, Any]]:
-    """Token ids, labels and where they are no padding, each of shape (batch_size, longest of the batch)."""
+    """Token ids and labels, each of shape (lessons, longest of them), in an order that does not depend on length."""
     rng = random.Random(learner.seed)
     while True:
-        drawn = list(itertools.islice(taught, SORTED_BATCHES * learner.batch_size))
+        drawn = list(itertools.islice(taught, HEAP))
         given = tokenizer([lesson[0] for lesson in drawn])["input_ids"]
         written = tokenizer([lesson[1] for lesson in drawn])["input_ids"]
-        pairs = sorted(zip(given, written, strict=True), key=lambda pair: len(pair[0]) + len(pair[1]))
-        batches = [pairs[begin : begin + learner.batch_size] for begin in range(0, len(pairs), learner.batch_size)]
+        batches = list(_cut(sorted(zip(given, written, strict=True), key=_width), learner.step_tokens))
         rng.shuffle(batches)
         yield from map(_padded, batches)
 
 
-def _padded(pairs: Sequence[tuple[list[int], list[int]]]) -> dict[str, Any]:
+def _cut(pairs: Iterable[Pair], most: int) -> Iterator[list[Pair]]:
+    """Batches of at most so many tokens, of pairs that become longer."""
+    batch: list[Pair] = []
+    for pair in pairs:
+        if batch and (len(batch) + 1) * _width(pair) > most:
+            yield batch
+            batch = []
+        batch.append(pair)
+    yield batch
+
+
+def _width(pair: Pair) -> int:
+    return len(pair[0]) + len(pair[1]) + 1
+
+
+def _padded(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Padding is behind a lesson, where nothing before it looks: no mask is needed, and attention is faster."""
     import torch
 
-    width = max(len(given) + len(written) for given, written in pairs) + 1
+    width = max(map(_width, pairs))
     tokens, labels = [], []
     for given, written in pairs:
-        padding = width - len(given) - len(written) - 1
+        padding = width - _width((given, written))
         tokens.append([*given, *written, EOS, *[PAD] * padding])
         labels.append([*[IGNORED] * len(given), *written, EOS, *[IGNORED] * padding])
-    ids = torch.tensor(tokens)
-    return {"input_ids": ids, "attention_mask": ids != PAD, "labels": torch.tensor(labels)}
+    return {"input_ids": torch.tensor(tokens), "labels": torch.tensor(labels)}

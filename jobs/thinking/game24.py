@@ -103,19 +103,21 @@ def solvable(state: State) -> bool:
     return any(solvable(next_state) for step in legal_steps(state) if (next_state := after(state, step)) is not None)
 
 
-def puzzles() -> list[tuple[int, ...]]:
-    """All puzzles that can be solved, in ascending order."""
-    drawn = itertools.combinations_with_replacement(range(1, LARGEST + 1), 4)
+def puzzles(largest: int = LARGEST) -> list[tuple[int, ...]]:
+    """All puzzles of numbers up to this that can be solved, in ascending order."""
+    drawn = itertools.combinations_with_replacement(range(1, largest + 1), 4)
     return [numbers for numbers in drawn if solvable(state_of(numbers))]
 
 
-def split(num_held_out: int, *, seed: int) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+def split(
+    num_held_out: int, *, largest: int = LARGEST, seed: int
+) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
     """The puzzles in two parts that share none: (training, held-out).
 
     Raises:
         ValueError: there are not so many.
     """
-    shuffled = puzzles()
+    shuffled = puzzles(largest)
     if num_held_out >= len(shuffled):
         raise ValueError(f"{num_held_out} puzzles are asked for; allowed: fewer than {len(shuffled)}")
     random.Random(seed).shuffle(shuffled)

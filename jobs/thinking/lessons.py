@@ -11,8 +11,10 @@ from jobs.thinking import game24
 from jobs.thinking.game24 import State, Step
 from jobs.thinking.word_problems import WordProblem, make_problem, scratchpad
 
-SHARES = {"thought": 0.4, "direct": 0.1, "solution": 0.35, "judgement": 0.15}
-"""Of the lessons."""
+SHARES = {"thought": 0.25, "direct": 0.05, "solution": 0.2, "judgement": 0.5}
+"""Of the lessons. Judgements are many because they are short: of the tokens they are a fifth."""
+LARGEST_RESULT = 100
+"""Of a step in a lesson."""
 SURE, IMPOSSIBLE = " sure", " impossible"
 
 
@@ -75,8 +77,9 @@ def judgement(state: State, rng: random.Random) -> Lesson:
 
 @cache
 def plain_steps(state: State) -> tuple[Step, ...]:
-    """The right steps to whole numbers that are not below zero."""
-    return tuple(step for step in game24.legal_steps(state) if step.result >= 0 and step.result.denominator == 1)
+    """The right steps to whole numbers that are not below zero, and not too large."""
+    steps = game24.legal_steps(state)
+    return tuple(step for step in steps if step.result.denominator == 1 and 0 <= step.result <= LARGEST_RESULT)
 
 
 @cache

@@ -1,14 +1,16 @@
-"""A Llama that is trained here to think in small steps, for the scale `tiny`: two minutes of one core."""
+"""A Llama that is trained here to think in small steps, for the scale `tiny`: minutes of one core."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from clusterlab.fingerprint import digest_files
 from jobs.llm.cache import cached
-from jobs.llm.lessons import Learner, learn
+from jobs.llm.lessons import Learner, learn, word_level
 from jobs.thinking import game24
 from jobs.thinking.lessons import lessons
 
@@ -17,16 +19,21 @@ MADE_BY = (
     *("llm/lessons.py", "llm/pretrain.py"),
 )
 """The files of `jobs/` that decide what the model becomes."""
+LARGEST_NUMBER = 100
+"""That is a token."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reasoner(Learner):
     """How the model is made."""
 
-    steps: int = 1700
-    max_changes: int = 6
+    steps: int = 3000
+    step_tokens: int = 1536
+    max_changes: int = 5
     """Of word problems."""
-    num_held_out: int = 200
+    largest: int = 9
+    """Number of a puzzle."""
+    num_held_out: int = 100
     """Puzzles that no lesson is about."""
 
 
@@ -43,5 +50,11 @@ def reasoner(report: Callable[[int, int, float], None], recipe: Reasoner | None 
 
 def train(recipe: Reasoner, folder: Path, report: Callable[[int, int, float], None]) -> None:
     """Train the model and save it as `from_pretrained` loads it."""
-    puzzles, _ = game24.split(recipe.num_held_out, seed=recipe.seed)
-    learn(recipe, lessons(puzzles, max_changes=recipe.max_changes, seed=recipe.seed), folder, report)
+    puzzles, _ = game24.split(recipe.num_held_out, largest=recipe.largest, seed=recipe.seed)
+    taught = lessons(puzzles, max_changes=recipe.max_changes, seed=recipe.seed)
+    learn(recipe, taught, folder, report, tokenizer_of=_tokenizer)
+
+
+def _tokenizer(texts: Iterable[str]) -> Any:
+    """Its tokens are the words and signs of the lessons, and whole numbers: few, so that the model is all thinking."""
+    return word_level(itertools.chain(texts, (f" {number}" for number in range(LARGEST_NUMBER + 1))))

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 NAMES = ("Ana", "Leo", "Eva", "Sam", "Mia", "Ben", "Zoe", "Tom")
 THINGS = ("pens", "coins", "cards", "books", "shells", "stamps")
-LARGEST = 12
+LARGEST = 9
 """Of a quantity."""
-LARGEST_TOTAL = 60
-AS_TOLD = 0.3
-"""Of the scratchpads, those that keep the order of the problem."""
+LARGEST_TOTAL = 30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,10 +36,8 @@ def make_problem(rng: random.Random, num_changes: int) -> WordProblem:
         total = begin + sum(changes.values())
         adds = total < 4 or (rng.random() < 0.5 and total + LARGEST <= LARGEST_TOTAL)
         changes[name] = rng.randint(2, LARGEST) if adds else -rng.randint(2, min(LARGEST, total - 1))
-    told = ", ".join(f"{name} {'adds' if change > 0 else 'takes'} {abs(change)}" for name, change in changes.items())
-    return WordProblem(
-        text=f"A box has {begin} {thing}. {told}. How many {thing} are in the box?", begin=begin, changes=changes
-    )
+    told = ", ".join(f"{name} {_done(change)}" for name, change in changes.items())
+    return WordProblem(text=f"A box has {begin} {thing}. {told}. How many {thing} now?", begin=begin, changes=changes)
 
 
 def make_problems(num: int, *, num_changes: tuple[int, int], seed: int) -> list[WordProblem]:
@@ -55,18 +51,20 @@ def make_problems(num: int, *, num_changes: tuple[int, int], seed: int) -> list[
 
 
 def scratchpad(problem: WordProblem, rng: random.Random) -> str:
-    """A running sum with who made each change, ` 7, Leo + 5 = 12, Eva - 3 = 9`, as it is told or in a drawn order.
+    """A running sum in the problem's words, ` 7, Leo adds 5 = 12, Eva takes 3 = 9`, in a drawn order.
 
     In that no total falls below zero or grows too large. So a model learns many ways to one answer, and errs
     differently on each.
     """
     left, total = dict(problem.changes), problem.begin
-    as_told = rng.random() < AS_TOLD
     text = f" {total}"
     while left:
-        fitting = [name for name, change in left.items() if 0 <= total + change <= LARGEST_TOTAL]
-        name = fitting[0] if as_told else rng.choice(fitting)
+        name = rng.choice([name for name, change in left.items() if 0 <= total + change <= LARGEST_TOTAL])
         change = left.pop(name)
         total += change
-        text += f", {name} {'+' if change > 0 else '-'} {abs(change)} = {total}"
+        text += f", {name} {_done(change)} = {total}"
     return text
+
+
+def _done(change: int) -> str:
+    return f"{'adds' if change > 0 else 'takes'} {abs(change)}"

@@ -36,7 +36,7 @@ def test_every_scale_has_values_that_make_sense(scale: Scale) -> None:
         ({"ENGINE": "magic"}, "ENGINE: 'magic'; allowed: vllm"),
         ({"WORDING": "poetic"}, "WORDING: 'poetic': allowed: trained, chat, base"),
         ({"SAMPLES": "1"}, "SAMPLES=1: must be 2 or more"),
-        ({"NUM_PUZZLES": "201"}, "NUM_PUZZLES=201: must be at most 200"),
+        ({"NUM_PUZZLES": "101"}, "NUM_PUZZLES=101: must be at most 100"),
         ({"MIN_CHANGES": "6"}, "MAX_CHANGES=5: must be 6 or more"),
         ({"TEMPERATURE": "0"}, "TEMPERATURE=0.0: must be above 0"),
         ({"MAX_USD": "0"}, "MAX_USD=0.0: must be above 0"),

@@ -8,7 +8,7 @@ from jobs.thinking.lessons import thought_prompt
 from jobs.thinking.reasoner import Reasoner, train
 from jobs.thinking.word_problems import make_problems
 
-SMALL = Reasoner(hidden_size=32, intermediate_size=64, num_hidden_layers=2, steps=12, batch_size=16)
+SMALL = Reasoner(hidden_size=32, intermediate_size=64, num_hidden_layers=2, steps=12, step_tokens=512)
 
 
 def test_it_learns_and_is_saved_as_servers_load_it(tmp_path: Path) -> None:
