@@ -11,7 +11,7 @@ from jobs.llm.lessons import learn
 from jobs.serving.asked import Asked
 from jobs.serving.generator import Generator
 
-SMALL = Planner(hidden_size=32, intermediate_size=64, num_hidden_layers=2, steps=12, batch_size=16)
+SMALL = Planner(hidden_size=32, intermediate_size=64, num_hidden_layers=2, steps=12, step_tokens=512)
 KINDS = {f"{kind}-{number}": kind for kind in Kind for number in range(1, 10)}
 
 
