@@ -12,9 +12,10 @@ from clusterlab.errors import InputError, Problem
 from clusterlab.tags import LABEL, LABEL_RULE
 
 OWNERS = ("student", "team", "course", "lab", "run")
+HOUR = timedelta(hours=1)
 MICROSECOND = timedelta(microseconds=1)
-HOUR = Decimal(timedelta(hours=1) // MICROSECOND)
-"""In microseconds."""
+MICROSECONDS = Decimal(HOUR // MICROSECOND)
+"""Of an hour."""
 NO_TIME = timedelta()
 
 
@@ -77,7 +78,7 @@ class Interval:
     def hours(self, now: datetime) -> Decimal:
         """How long it has been, until `now` where it goes on; 0 where that is before it began."""
         until = now if self.end is None else self.end
-        return Decimal(max(until - self.start, NO_TIME) // MICROSECOND) / HOUR
+        return Decimal(max(until - self.start, NO_TIME) // MICROSECOND) / MICROSECONDS
 
     def usd(self, now: datetime) -> Decimal | None:
         """What it has cost, not rounded; None where its price is not known."""
