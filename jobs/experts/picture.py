@@ -50,7 +50,7 @@ def _draw_bars(axes: Any, groups: Any, values: Mapping[str, list[float]]) -> Non
     for place, (name, heights) in enumerate(values.items()):
         left = [number + (place - (len(values) - 1) / 2) * width for number in range(len(groups))]
         bars = axes.bar(left, heights, width * 0.92, color=COLORS[name], label=LABELS[name])
-        axes.bar_label(bars, [f"{100 * height:.0f}" for height in heights], fontsize=8, padding=1)
+        axes.bar_label(bars, [f"{100 * height:.0f}" for height in heights], fontsize=7, padding=1)
     axes.set_xticks(range(len(groups)), [str(group) for group in groups])
     axes.set_ylim(0, 1.08)
     axes.grid(alpha=0.3, axis="y")

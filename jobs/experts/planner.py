@@ -1,4 +1,4 @@
-"""A Llama that is trained here to plan and to choose models, for the scale `tiny`: about two minutes of one core."""
+"""A Llama that is trained here to plan and to choose models, for the scale `tiny`: over three minutes of one core."""
 
 from __future__ import annotations
 

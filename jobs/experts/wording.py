@@ -15,7 +15,7 @@ from jobs.experts.tasks import TASKS
 from jobs.thinking.client import Asked
 from jobs.thinking.wording import Wording
 
-MAX_TOKENS = {"plan": 600, "model": 40}
+MAX_TOKENS = {"plan": 450, "model": 40}
 """Of an answer at most."""
 SHORT = {"plan": 150, "model": 12}
 """The same of the lab's own model, which writes the short form."""
