@@ -60,7 +60,8 @@ class Account:
 
     def overrun_micro_usd(self, interval: Interval, now: datetime) -> int:
         """By how much its use until now, with one interval more or ended, is above what it holds."""
-        others = [each for each in self.intervals if interval_key(each) != interval_key(interval)]
+        same = (interval.resource_id, interval.start)
+        others = [each for each in self.intervals if (each.resource_id, each.start) != same]
         return max(0, to_micro_usd(used([*others, interval], now).usd) - self.held_micro_usd)
 
 
