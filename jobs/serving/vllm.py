@@ -47,7 +47,7 @@ class Vllm:
             f"--gpu-memory-utilization={settings.gpu_memory_utilization}",
             _switch("enable-prefix-caching", on=settings.prefix_caching),
             _switch("enable-chunked-prefill", on=settings.chunked_prefill),
-            *([] if settings.compiled else ["--enforce-eager"]),
+            *([] if settings.compiled or self._warms_up(settings) else ["--enforce-eager"]),
             # Sampling parameters are the client's alone, so that another engine answers the same.
             "--generation-config=vllm",
             *(f"--shutdown-timeout={DRAIN_SECONDS}", "--disable-uvicorn-access-log"),
@@ -67,6 +67,14 @@ class Vllm:
     def over_ray(self, settings: ServerSettings) -> bool:
         """Whether the server asks a cluster for its workers."""
         return self.on_gpus and settings.pipeline_parallel > 1
+
+    def _warms_up(self, settings: ServerSettings) -> bool:
+        """Whether it must compile, asked or not.
+
+        vLLM 0.32 makes room for what goes from layers to layers as it warms up, which it leaves out on CPUs where
+        nothing is compiled; the first request then ends it.
+        """
+        return not self.on_gpus and settings.pipeline_parallel > 1
 
 
 def _switch(name: str, *, on: bool) -> str:

@@ -48,6 +48,7 @@ def test_groups_of_layers_on_cpus_are_processes_of_this_machine() -> None:
     command = engine.command(two, 8000)
     assert "--pipeline-parallel-size=2" in command
     assert "--distributed-executor-backend=ray" not in command
+    assert "--enforce-eager" not in command
     assert engine.environ(two) == engine.environ(ONE)
 
 
