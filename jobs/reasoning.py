@@ -24,6 +24,7 @@ from jobs.load.target import split_url
 from jobs.serving.endpoint import Endpoint, given
 from jobs.serving.engine import engine_of
 from jobs.thinking.questions import MADE as MADE_QUESTIONS
+from jobs.thinking.word_problems import NAMES
 from jobs.thinking.wording import Wording
 from jobs.versus.price import Price, machine_problem, priced_machines
 
@@ -61,15 +62,15 @@ class Config:
     """A hub id with revision or a folder with GSM8K's files, or `made`."""
     num_questions: int = by_scale(tiny=150, small=24, single=200, full=1319)
     """Each is answered in three ways."""
-    min_changes: int = by_scale(tiny=3, small=1, single=3, full=3)
+    min_changes: int = by_scale(tiny=6, small=1, single=3, full=3)
     """Of a made question: quantities that come or go."""
-    max_changes: int = by_scale(tiny=5, small=2, single=5, full=5)
+    max_changes: int = by_scale(tiny=7, small=2, single=5, full=5)
     """The same, at most."""
     num_puzzles: int = by_scale(tiny=60, small=6, single=50, full=100)
     """Of Game of 24, each tried in three ways."""
     samples: int = by_scale(tiny=16, small=8, single=16, full=40)
     """Answers that vote."""
-    temperature: float = by_scale(tiny=1.0, small=0.7, single=0.7, full=0.7)
+    temperature: float = by_scale(tiny=0.8, small=0.7, single=0.7, full=0.7)
     """Of what is drawn; a chain of thought alone is greedy."""
     breadth: int = by_scale(tiny=5, small=2, single=5, full=5)
     """States that a tree goes on with at each depth, breadth first."""
@@ -155,7 +156,7 @@ def _out_of_range(config: Config) -> list[str]:
         for name, number in least.items()
         if getattr(config, name) < number
     ]
-    most = {"num_puzzles": MAX_PUZZLES, "samples": 128, "temperature": 2, "threshold": 1}
+    most = {"num_puzzles": MAX_PUZZLES, "max_changes": len(NAMES), "samples": 128, "temperature": 2, "threshold": 1}
     wrong += [
         f"{name.upper()}={getattr(config, name)}: must be at most {number}"
         for name, number in most.items()

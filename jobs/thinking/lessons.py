@@ -11,7 +11,7 @@ from jobs.thinking import game24
 from jobs.thinking.game24 import State, Step
 from jobs.thinking.word_problems import WordProblem, make_problem, scratchpad
 
-SHARES = {"thought": 0.25, "direct": 0.05, "solution": 0.2, "judgement": 0.5}
+SHARES = {"thought": 0.35, "direct": 0.05, "solution": 0.2, "judgement": 0.4}
 """Of the lessons. Judgements are many because they are short: of the tokens they are a fifth."""
 LARGEST_RESULT = 100
 """Of a step in a lesson."""

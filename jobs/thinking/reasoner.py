@@ -1,4 +1,4 @@
-"""A Llama that is trained here to think in small steps, for the scale `tiny`: minutes of one core."""
+"""A Llama that is trained here to think in small steps, for the scale `tiny`: five minutes of one core."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Reasoner(Learner):
 
     steps: int = 3000
     step_tokens: int = 1536
-    max_changes: int = 5
+    max_changes: int = 8
     """Of word problems."""
     largest: int = 9
     """Number of a puzzle."""

@@ -26,7 +26,7 @@ VALUES = {"sure": 1.0, "likely": 0.5, "maybe": 0.5, "impossible": 0.0}
 """What words of a judgement are worth."""
 STAGE = {"direct": 24, "thought": 400, "solution": 160, "step": 24, "value": 24}
 """Tokens of an answer at most; the lab's own model needs fewer."""
-SHORT = {"direct": 4, "thought": 40, "solution": 48, "step": 10, "value": 3}
+SHORT = {"direct": 4, "thought": 64, "solution": 48, "step": 10, "value": 3}
 
 _EXAMPLES = {
     "direct": (
