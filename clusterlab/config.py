@@ -83,6 +83,33 @@ def source_problems(config: object, made: Mapping[str, Sequence[str]]) -> list[s
     return wrong
 
 
+def range_problems(
+    config: object,
+    *,
+    least: Mapping[str, float] | None = None,
+    most: Mapping[str, float] | None = None,
+    above_zero: Sequence[str] = (),
+) -> list[str]:
+    """What is wrong with the numbers of a Config, each with what is allowed.
+
+    `least` and `most` have by field the smallest and the largest number that it may have; those of `above_zero` may be
+    as small as they like.
+    """
+    wrong = [
+        f"{name.upper()}={getattr(config, name)}: must be {number} or more"
+        for name, number in (least or {}).items()
+        if getattr(config, name) < number
+    ]
+    wrong += [
+        f"{name.upper()}={getattr(config, name)}: must be at most {number}"
+        for name, number in (most or {}).items()
+        if getattr(config, name) > number
+    ]
+    return wrong + [
+        f"{name.upper()}={getattr(config, name)}: must be above 0" for name in above_zero if getattr(config, name) <= 0
+    ]
+
+
 def from_environment(config_type: type[C], environment: Mapping[str, str] | None = None) -> C:
     """Make a Config from the variables of the environment that bear its fields' names."""
     environment = os.environ if environment is None else environment

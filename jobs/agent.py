@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from clusterlab.config import Scale, Source, by_scale, source_problems
-from clusterlab.errors import InputError
+from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
 from jobs.agents.attacks import FAMILIES
 from jobs.agents.findings import metrics_of
 from jobs.agents.picture import draw
@@ -28,11 +27,10 @@ from jobs.launch.folder import run_folder
 from jobs.launch.workers import Place, run_worker
 from jobs.llm.bases import MADE as MADE_BASES
 from jobs.llm.hub import SMOLLM2_360M
-from jobs.load.target import split_url
 from jobs.retrieval.embedders import MINILM, PACKAGED, WORDLLAMA
 from jobs.retrieval.made import MOST
 from jobs.serving.endpoint import KEY_VARIABLE, Endpoint, key_of
-from jobs.serving.engine import engine_of
+from jobs.serving.engine import endpoint_problems, engine_of
 from jobs.versus.price import Price, machine_problem, priced_machines
 
 ENVIRONMENT = "agent"
@@ -106,16 +104,7 @@ class Config:
         wrong += source_problems(self, {"model": MADE_BASES, "embedder": PACKAGED})
         if self.policy not in (SCRIPTED, SERVED):
             wrong.append(f"POLICY={self.policy}: allowed: {SCRIPTED}, {SERVED}")
-        try:
-            engine_of(self.engine)
-            if self.endpoint is not None:
-                split_url(self.endpoint)
-        except InputError as error:
-            wrong.append(str(error))
-        except ValueError as error:
-            wrong.append(f"ENDPOINT={self.endpoint}: {error}")
-        if (self.endpoint is None) != (self.served_model is None):
-            wrong.append("ENDPOINT, SERVED_MODEL: allowed: both or none")
+        wrong += endpoint_problems(engine=self.engine, endpoint=self.endpoint, served_model=self.served_model)
         if self.endpoint is not None and self.policy == SCRIPTED:
             wrong.append(f"ENDPOINT={self.endpoint}: POLICY={SCRIPTED} asks none; allowed with it: POLICY={SERVED}")
         if self.calling == Calling.NATIVE and self.endpoint is None:
@@ -155,17 +144,8 @@ def _out_of_range(config: Config) -> list[str]:
     bounds = ("max_steps", "max_task_tokens", "answer_tokens", "max_requests", "max_tokens", "ready_seconds")
     least = dict.fromkeys((*sizes, *bounds), 1) | {"max_malformed": 0, "max_failures": 0, "seed": 0}
     least |= {"code_memory_mib": 64, "max_model_len": 1024}
-    wrong = [
-        f"{name.upper()}={getattr(config, name)}: must be {number} or more"
-        for name, number in least.items()
-        if getattr(config, name) < number
-    ]
     positive = ("answer_seconds", "max_usd", "code_seconds")
-    wrong += [
-        f"{name.upper()}={getattr(config, name)}: must be above 0" for name in positive if getattr(config, name) <= 0
-    ]
-    if config.num_attacks > MOST_ATTACKS:
-        wrong.append(f"NUM_ATTACKS={config.num_attacks}: must be at most {MOST_ATTACKS}")
+    wrong = range_problems(config, least=least, most={"num_attacks": MOST_ATTACKS}, above_zero=positive)
     if not max(config.num_attacks, 2) <= config.num_documents <= MOST:
         wrong.append(f"NUM_DOCUMENTS={config.num_documents}: allowed: NUM_ATTACKS={config.num_attacks} to {MOST}")
     return wrong

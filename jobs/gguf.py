@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusterlab.config import Scale, Source, by_scale, source_problems
+from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
 from jobs.compress.corpus import MADE as MADE_TEXTS
 from jobs.launch.folder import run_folder
 from jobs.launch.workers import run_worker
@@ -52,11 +52,7 @@ class Config:
 
     def __post_init__(self) -> None:
         least = {"row_length": 2, "num_rows": 1, "new_tokens": 1, "num_threads": 1, "max_failures": 0, "seed": 0}
-        wrong = [
-            f"{name.upper()}={getattr(self, name)}: must be {number} or more"
-            for name, number in least.items()
-            if getattr(self, name) < number
-        ]
+        wrong = range_problems(self, least=least)
         wrong += source_problems(self, {"model": MADE_BASES, "text": MADE_TEXTS})
         try:
             types = parse_types(self.types)

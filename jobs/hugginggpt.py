@@ -13,17 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clusterlab.config import Scale, Source, by_scale, source_problems
-from clusterlab.errors import InputError
+from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
 from jobs.compress.environments import python_of
 from jobs.launch.finished import Finished
 from jobs.launch.folder import report, run_folder
 from jobs.launch.workers import Place, run_worker
 from jobs.llm.bases import MADE as MADE_BASES
 from jobs.llm.hub import MISTRAL_7B
-from jobs.load.target import split_url
 from jobs.serving.endpoint import Endpoint, given
-from jobs.serving.engine import engine_of
+from jobs.serving.engine import endpoint_problems, engine_of
 from jobs.thinking.wording import Wording
 from jobs.versus.price import Price, machine_problem, priced_machines
 
@@ -94,19 +92,10 @@ class Config:
         counts = ("num_requests", "max_steps", "replicas", "models_per_replica", "concurrency", "slots", "threads")
         limits = ("ready_seconds", "max_requests", "max_tokens")
         least = dict.fromkeys((*counts, *limits), 1) | {"max_model_len": 64, "max_failures": 0, "seed": 0}
-        wrong = [
-            f"{name.upper()}={getattr(self, name)}: must be {number} or more"
-            for name, number in least.items()
-            if getattr(self, name) < number
-        ]
-        if self.max_steps > MOST_STEPS:
-            wrong.append(f"MAX_STEPS={self.max_steps}: must be at most {MOST_STEPS}")
         positive = ("step_seconds", "answer_seconds", "max_usd")
-        wrong += [
-            f"{name.upper()}={getattr(self, name)}: must be above 0" for name in positive if getattr(self, name) <= 0
-        ]
+        wrong = range_problems(self, least=least, most={"max_steps": MOST_STEPS}, above_zero=positive)
         wrong += source_problems(self, {"model": (*MADE_BASES, OWN_MODEL)})
-        wrong += _endpoint_problems(self)
+        wrong += endpoint_problems(engine=self.engine, endpoint=self.endpoint, served_model=self.served_model)
         if self.machine not in priced_machines():
             wrong.append(f"MACHINE: {machine_problem(self.machine)}")
         if wrong:
@@ -134,21 +123,6 @@ def main(config: Config) -> dict[str, float]:
         python_of(engine_of(config.engine).environment)
     place = Place(num_gpus=0 if config.endpoint is not None else 1, here=True)
     return run_worker(_route, config, max_failures=config.max_failures, place=place)
-
-
-def _endpoint_problems(config: Config) -> list[str]:
-    wrong = []
-    try:
-        engine_of(config.engine)
-        if config.endpoint is not None:
-            split_url(config.endpoint)
-    except InputError as error:
-        wrong.append(str(error))
-    except ValueError as error:
-        wrong.append(f"ENDPOINT={config.endpoint}: {error}")
-    if (config.endpoint is None) != (config.served_model is None):
-        wrong.append("ENDPOINT, SERVED_MODEL: allowed: both or none")
-    return wrong
 
 
 def _route(config: Config) -> dict[str, float]:

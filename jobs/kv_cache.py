@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clusterlab.config import Scale, Source, by_scale, source_problems
+from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
 from jobs.compress.environments import python_of
 from jobs.launch.finished import Finished
 from jobs.launch.folder import report, run_folder
@@ -78,11 +78,7 @@ class Config:
     def __post_init__(self) -> None:
         least = {"num_requests": 1, "longest": 2, "prompt_tokens": 2, "num_prompts": 1, "limit_seconds": 1}
         least |= {"server_block_size": 1, "server_cache_mib": 1, "max_failures": 0, "seed": 0}
-        wrong = [
-            f"{name.upper()}={getattr(self, name)}: must be {number} or more"
-            for name, number in least.items()
-            if getattr(self, name) < number
-        ]
+        wrong = range_problems(self, least=least)
         wrong += source_problems(self, {"model": MADE})
         if self.trace != SHIPPED and not Path(self.trace).is_file():
             wrong.append(f"TRACE={self.trace}: allowed: {SHIPPED}, or a CSV file")

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clusterlab.config import Scale, by_scale
+from clusterlab.config import Scale, by_scale, range_problems
 from clusterlab.errors import InputError, Problem, UnreachableError
 from jobs.launch.folder import report, run_folder
 from jobs.load.loads import Mode, parse_loads
@@ -60,11 +60,7 @@ class Config:
 
     def __post_init__(self) -> None:
         positive = ("num_requests", "num_words", "new_tokens", "slo_ttft_seconds", "slo_tpot_seconds", "limit_seconds")
-        wrong = [
-            f"{name.upper()}={getattr(self, name)}: must be above 0" for name in positive if getattr(self, name) <= 0
-        ]
-        if self.num_words > MAX_WORDS:
-            wrong.append(f"NUM_WORDS={self.num_words}: must be at most {MAX_WORDS}")
+        wrong = range_problems(self, most={"num_words": MAX_WORDS}, above_zero=positive)
         try:
             split_url(self.url)
         except ValueError as error:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clusterlab.config import PINNED, Scale, Source, by_scale, source_problems
+from clusterlab.config import PINNED, Scale, Source, by_scale, range_problems, source_problems
 from clusterlab.errors import UnreachableError
 from jobs.compress.environments import python_of, run_module
 from jobs.launch.finished import Finished
@@ -82,13 +82,7 @@ class Config:
     def __post_init__(self) -> None:
         counts = ("num_documents", "num_queries", "depth", "rerank_depth", "num_wordings", "copies")
         least = dict.fromkeys(counts, 1) | {"max_failures": 0, "seed": 0}
-        wrong = [
-            f"{name.upper()}={getattr(self, name)}: must be {number} or more"
-            for name, number in least.items()
-            if getattr(self, name) < number
-        ]
-        if self.limit_seconds <= 0:
-            wrong.append(f"LIMIT_SECONDS={self.limit_seconds}: must be above 0")
+        wrong = range_problems(self, least=least, above_zero=["limit_seconds"])
         if not self.num_queries <= self.num_documents <= MOST:
             wrong.append(f"NUM_DOCUMENTS={self.num_documents}: allowed: NUM_QUERIES={self.num_queries} to {MOST}")
         if self.collection not in NAMES and not Path(self.collection).is_dir():

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clusterlab.config import Scale, Source, by_scale, source_problems
-from clusterlab.errors import InputError
+from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
 from jobs.compress.environments import python_of
 from jobs.launch.folder import run_folder
 from jobs.launch.workers import Place, run_worker
 from jobs.llm.bases import MADE as MADE_BASES
 from jobs.llm.hub import GSM8K, MISTRAL_7B
-from jobs.load.target import split_url
 from jobs.serving.endpoint import Endpoint, given
-from jobs.serving.engine import engine_of
+from jobs.serving.engine import endpoint_problems, engine_of
 from jobs.thinking.questions import MADE as MADE_QUESTIONS
 from jobs.thinking.word_problems import NAMES
 from jobs.thinking.wording import Wording
@@ -109,16 +107,7 @@ class Config:
     def __post_init__(self) -> None:
         wrong = _out_of_range(self)
         wrong += source_problems(self, {"model": (*MADE_BASES, OWN_MODEL), "questions": MADE_QUESTIONS})
-        try:
-            engine_of(self.engine)
-            if self.endpoint is not None:
-                split_url(self.endpoint)
-        except InputError as error:
-            wrong.append(str(error))
-        except ValueError as error:
-            wrong.append(f"ENDPOINT={self.endpoint}: {error}")
-        if (self.endpoint is None) != (self.served_model is None):
-            wrong.append("ENDPOINT, SERVED_MODEL: allowed: both or none")
+        wrong += endpoint_problems(engine=self.engine, endpoint=self.endpoint, served_model=self.served_model)
         if self.wording not in list(Wording):
             wrong.append(f"WORDING={self.wording}: allowed: {', '.join(Wording)}")
         if self.machine not in priced_machines():
@@ -151,21 +140,9 @@ def _out_of_range(config: Config) -> list[str]:
     least |= {"breadth": 1, "proposals": 1, "judgements": 1, "max_states": 1, "concurrency": 1, "slots": 1}
     least |= {"max_model_len": 64, "threads": 1, "ready_seconds": 1, "max_requests": 1, "max_tokens": 1}
     least |= {"max_failures": 0, "seed": 0}
-    wrong = [
-        f"{name.upper()}={getattr(config, name)}: must be {number} or more"
-        for name, number in least.items()
-        if getattr(config, name) < number
-    ]
     most = {"num_puzzles": MAX_PUZZLES, "max_changes": len(NAMES), "samples": 128, "temperature": 2, "threshold": 1}
-    wrong += [
-        f"{name.upper()}={getattr(config, name)}: must be at most {number}"
-        for name, number in most.items()
-        if getattr(config, name) > number
-    ]
     positive = ("temperature", "threshold", "answer_seconds", "max_usd")
-    return wrong + [
-        f"{name.upper()}={getattr(config, name)}: must be above 0" for name in positive if getattr(config, name) <= 0
-    ]
+    return range_problems(config, least=least, most=most, above_zero=positive)
 
 
 def _think(config: Config) -> dict[str, float]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clusterlab.config import Scale, Source, by_scale, source_problems
+from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
 from clusterlab.errors import InputError, Problem
 from jobs.compress.environments import python_of
 from jobs.launch.finished import Finished
@@ -113,17 +113,9 @@ class Config:
         least = {"tensor_parallel": 1, "pipeline_parallel": 1, "max_model_len": 64, "max_slots": 1, "num_threads": 1}
         least |= {"port": 0, "ready_seconds": 1, "num_requests": 1, "num_words": 1, "new_tokens": 2}
         least |= {"hold_seconds": 0, "max_failures": 0, "seed": 0}
-        wrong = [
-            f"{name.upper()}={getattr(self, name)}: must be {number} or more"
-            for name, number in least.items()
-            if getattr(self, name) < number
-        ]
         positive = ("rate", "answer_seconds", "slo_ttft_seconds", "slo_tpot_seconds", "gpu_memory_utilization")
-        wrong += [f"{name.upper()}={getattr(self, name)}: must be above 0" for name in positive if self._of(name) <= 0]
         most = {"port": 2**16 - 1, "num_words": MAX_WORDS, "gpu_memory_utilization": 1}
-        wrong += [
-            f"{name.upper()}={self._of(name)}: must be at most {n}" for name, n in most.items() if self._of(name) > n
-        ]
+        wrong = range_problems(self, least=least, most=most, above_zero=positive)
         wrong += source_problems(self, {"model": MADE})
         try:
             engine_of(self.engine)
@@ -142,9 +134,6 @@ class Config:
     def images(self) -> tuple[str, ...]:
         """The container images that this server runs."""
         return (self.tgi_image,) if self.tgi_image and self.engine == TGI else ()
-
-    def _of(self, name: str) -> Any:
-        return getattr(self, name)
 
 
 def main(config: Config) -> dict[str, float]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clusterlab.config import Scale, Source, by_scale, source_problems
+from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
 from jobs.launch.finished import Finished
 from jobs.launch.folder import report, run_folder
 from jobs.launch.workers import Place, run_worker
@@ -71,13 +71,7 @@ class Config:
     def __post_init__(self) -> None:
         least = {"clients": 2, "num_requests": 1, "num_words": 1, "new_tokens": COMPARED_TOKENS, "max_slots": 2}
         least |= {"max_replicas": 2, "ready_seconds": 1, "scale_seconds": 1, "max_failures": 0, "seed": 0}
-        wrong = [
-            f"{name.upper()}={getattr(self, name)}: must be {number} or more"
-            for name, number in least.items()
-            if getattr(self, name) < number
-        ]
-        if self.num_words > MAX_WORDS:
-            wrong.append(f"NUM_WORDS={self.num_words}: must be at most {MAX_WORDS}")
+        wrong = range_problems(self, least=least, most={"num_words": MAX_WORDS})
         if not 0 < self.share <= 0.5:
             wrong.append(f"SHARE={self.share}: must be above 0 and at most 0.5, so that two replicas fit")
         wrong += source_problems(self, {"model": MADE})

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from clusterlab.config import Scale, Source, by_scale, source_problems
+from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
 from jobs.compress.corpus import MADE as MADE_TEXTS
 from jobs.compress.environments import python_of
 from jobs.launch.finished import Finished
@@ -77,15 +77,7 @@ class Config:
     def __post_init__(self) -> None:
         least = {"group_size": 1, "row_length": 2, "num_rows": 1, "num_words": 1, "uniform": 1, "num_prompts": 1}
         least |= {"slots": 1, "rounds": 1, "requests_per_client": 1, "threads": 1, "max_failures": 0, "seed": 0}
-        wrong = [
-            f"{name.upper()}={getattr(self, name)}: must be {number} or more"
-            for name, number in least.items()
-            if getattr(self, name) < number
-        ]
-        if self.num_words > MAX_WORDS:
-            wrong.append(f"NUM_WORDS={self.num_words}: must be at most {MAX_WORDS}")
-        if self.limit_seconds <= 0:
-            wrong.append(f"LIMIT_SECONDS={self.limit_seconds}: must be above 0")
+        wrong = range_problems(self, least=least, most={"num_words": MAX_WORDS}, above_zero=["limit_seconds"])
         wrong += source_problems(self, {"model": MADE_BASES, "text": MADE_TEXTS})
         for name in ("lengths", "clients"):
             try:

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clusterlab.config import Scale, Source, by_scale, from_environment, from_flags, parse, to_flags
+from clusterlab.config import (
+    Scale,
+    Source,
+    by_scale,
+    from_environment,
+    from_flags,
+    parse,
+    range_problems,
+    to_flags,
+)
 from clusterlab.errors import InputError
 
 MADE = Source("made")
@@ -67,6 +76,20 @@ def test_a_field_without_default_is_missed() -> None:
 def test_what_the_config_refuses_is_an_input_error() -> None:
     with pytest.raises(InputError, match="envs: STEPS: must be above 0"):
         parse(Config, {"SCALE": "tiny", "STEPS": "0"})
+
+
+def test_each_number_that_is_out_of_its_range_is_named_with_what_is_allowed() -> None:
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Asked:
+        steps: int = 0
+        share: float = 1.5
+        rate: float = 0.0
+
+    wrong = range_problems(Asked(), least={"steps": 1}, most={"share": 1, "steps": 0}, above_zero=["rate", "share"])
+    assert wrong == ["STEPS=0: must be 1 or more", "SHARE=1.5: must be at most 1", "RATE=0.0: must be above 0"]
+    assert not range_problems(
+        Asked(steps=1, share=1, rate=0.1), least={"steps": 1}, most={"share": 1}, above_zero=["rate"]
+    )
 
 
 def test_a_source_is_pinned_or_a_folder_or_a_name(tmp_path: Path) -> None:
