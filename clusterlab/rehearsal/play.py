@@ -23,6 +23,8 @@ from clusterlab.rehearsal.stage import Request, Stage
 from clusterlab.rehearsal.steps import StepError, Steps
 
 FIRST_PROCESS = 1
+OURS = Path(__file__).parents[2]
+"""What SkyPilot imports the course's policy from."""
 
 
 def main(arguments: list[str]) -> int:
@@ -67,7 +69,7 @@ def _prepare(stage: Stage, request: Request) -> SkyPilot:
     stage.home.mkdir()
     # Named network namespaces are files below /run: these are to be seen in here only.
     _mount("-t", "tmpfs", "tmpfs", "/run")
-    _empty_tmp(stage.folder, keep=[Path(request.root), Path(request.out), Path(sys.prefix)])
+    _empty_tmp(stage.folder, keep=[Path(request.root), Path(request.out), Path(sys.prefix), OURS])
     make_network()
     certificate = internet.start(stage.folder)
     _move_home(stage)
