@@ -124,7 +124,7 @@ test-infra: $(SKY)/installed .venv/iam/installed
 	$(SKY)/bin/python -m pytest tests/infra tests/images $(PYTEST)
 
 .PHONY: test-jobs
-test-jobs: $(BENCH)/installed $(TRAIN)/installed env-rag env-agent
+test-jobs: $(BENCH)/installed $(TRAIN)/installed env-rag
 	$(BENCH)/bin/python -m pytest tests/jobs -m "not slow" $(PYTEST)
 
 .PHONY: test-browser
@@ -136,7 +136,7 @@ test-e2e: $(SKY)/installed $(TRAIN)/installed ## launch for real on an emulated 
 	$(SKY)/bin/python -m pytest tests/e2e -m "not slow" $(PYTEST)
 
 .PHONY: test-slow
-test-slow: $(SKY)/installed $(BENCH)/installed $(TRAIN)/installed ## tests of a minute and more, beside `make test`; some need root
+test-slow: $(SKY)/installed $(BENCH)/installed $(TRAIN)/installed env-agent ## tests of a minute and more, beside `make test`; some need root
 	$(BENCH)/bin/python -m pytest tests/jobs -m slow $(PYTEST)
 	$(SKY)/bin/python -m pytest tests/e2e -m slow -o faulthandler_timeout=3600 $(PYTEST)
 

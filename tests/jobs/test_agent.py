@@ -181,6 +181,7 @@ def test_a_model_that_is_gullible_is_guarded_too(serve: Callable[[Answer], Stand
 
 
 @needs_bwrap
+@pytest.mark.slow
 def test_the_job_plays_in_the_environment_for_agents(tmp_path: Path) -> None:
     try:
         python_of(ENVIRONMENT)
