@@ -5,12 +5,12 @@ clusterlab check
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from clusterlab import skypilot
+from clusterlab.closest import hint
 from clusterlab.cluster import FOLDER, Cluster, class_paths
 from clusterlab.errors import InputError, Problem
 from clusterlab.images.image import PATH, Images
@@ -97,7 +97,5 @@ def _class_faults(path: Path, root: Path) -> Iterator[Problem]:
     known = [lab.stem for lab in lab_paths(root / "labs")]
     for assignment in cluster.labs:
         if assignment.lab not in known:
-            close = difflib.get_close_matches(assignment.lab, known, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            message = f"no such lab; {hint}allowed: {', '.join(known) or 'none here'}"
+            message = f"no such lab; {hint(assignment.lab, known)}allowed: {', '.join(known) or 'none here'}"
             yield Problem(path=str(path), key=f"labs.{assignment.lab}", message=message)

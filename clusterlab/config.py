@@ -7,7 +7,6 @@ scale says so with `by_scale`, so that a reader sees all four scales side by sid
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import os
 import re
@@ -18,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NewType, TypeVar
 
+from clusterlab import closest
 from clusterlab.errors import InputError, Problem
 
 
@@ -191,9 +191,7 @@ def _defaults(
 
 
 def _unknown(key: str, fields: Mapping[str, object]) -> str:
-    close = difflib.get_close_matches(key.upper(), fields, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return f"unknown; {hint}allowed: {', '.join(fields)}"
+    return f"unknown; {closest.hint(key, fields)}allowed: {', '.join(fields)}"
 
 
 def _convert(hint: Any, text: str) -> Any:

@@ -7,7 +7,6 @@ is heavy inside its functions.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from clusterlab.closest import hint
 from clusterlab.errors import InputError, Problem
 
 NOT_JOBS = {"__init__", "submit"}
@@ -38,10 +38,8 @@ class Job:
         """
         names = job_names(root)
         if name not in names:
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
             allowed = ", ".join(names) or ("none yet" if has_jobs(root) else "none, since there is no jobs/ here")
-            message = f"no job {name!r}; {hint}allowed: {allowed}"
+            message = f"no job {name!r}; {hint(name, names)}allowed: {allowed}"
             raise InputError(Problem(path=path, message=message))
         if str(root) not in sys.path:
             sys.path.insert(0, str(root))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from clusterlab.closest import hint
 from clusterlab.config import Scale
 from clusterlab.document import Document
 from clusterlab.errors import InputError, Problem
@@ -175,9 +175,7 @@ def documents(path: Path, problems: list[Problem]) -> tuple[Document, Document]:
 
 def _no_lab(path: Path) -> str:
     names = [known.as_posix() for known in lab_paths(path.parent)]
-    close = difflib.get_close_matches(path.as_posix(), names, n=1, cutoff=0.4)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return f"no such lab; {hint}allowed: {', '.join(names) or 'none here'}"
+    return f"no such lab; {hint(path.as_posix(), names, cutoff=0.4)}allowed: {', '.join(names) or 'none here'}"
 
 
 def _title(text: str) -> str:

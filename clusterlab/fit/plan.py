@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from clusterlab.catalog import Catalog, Row
+from clusterlab.closest import hint
 from clusterlab.errors import InputError, Problem
 from clusterlab.fit.assumptions import HOST_SHARE
 from clusterlab.fit.footprint import GIB, Footprint
@@ -166,10 +166,8 @@ def _cost(row: Row) -> tuple[bool, Decimal]:
 
 
 def _no_accelerator(name: str, known: Iterable[str]) -> str:
-    by_lower = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    hint = f"did you mean {by_lower[close[0]]}? " if close else ""
-    return f"the catalog has no {name!r}; {hint}allowed: {', '.join(by_lower.values())}"
+    names = list(known)
+    return f"the catalog has no {name!r}; {hint(name, names)}allowed: {', '.join(names)}"
 
 
 def _order(choice: Choice) -> tuple[bool, int, bool, Decimal, float]:

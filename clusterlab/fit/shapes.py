@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
+from clusterlab.closest import hint
 from clusterlab.errors import InputError, Problem
 
 
@@ -132,7 +132,6 @@ def shape_of(name: str, *, path: str = "model") -> Shape:
         InputError: there is none.
     """
     if name not in SHAPES:
-        close = difflib.get_close_matches(name.lower(), SHAPES, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise InputError(Problem(path=path, message=f"no shape {name!r}; {hint}allowed: {', '.join(SHAPES)}"))
+        message = f"no shape {name!r}; {hint(name, SHAPES)}allowed: {', '.join(SHAPES)}"
+        raise InputError(Problem(path=path, message=message))
     return SHAPES[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from clusterlab.closest import hint
 from clusterlab.cluster import Cluster, class_path
 from clusterlab.config import Scale, parse
 from clusterlab.document import Document
@@ -132,9 +132,9 @@ def _student(cluster: Cluster, named: str | None) -> str:
         return students[0]
     if named in students:
         return str(named)
-    close = difflib.get_close_matches(named or "", students, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    given = f"{named!r} is not in the roster; {hint}" if named else f"missing, and {STUDENT_VARIABLE} is not set; "
+    given = f"missing, and {STUDENT_VARIABLE} is not set; "
+    if named:
+        given = f"{named!r} is not in the roster; {hint(named, students)}"
     message = f"{given}allowed: one of the {len(students)} students of {cluster.path}"
     raise InputError(Problem(path="--as", message=message))
 
