@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
@@ -29,9 +30,10 @@ from jobs.llm.bases import MADE as MADE_BASES
 from jobs.llm.hub import SMOLLM2_360M
 from jobs.retrieval.embedders import MINILM, PACKAGED, WORDLLAMA
 from jobs.retrieval.made import MOST
+from jobs.serving.access import access, endpoint_problems
 from jobs.serving.endpoint import KEY_VARIABLE, Endpoint, key_of
-from jobs.serving.engine import endpoint_problems, engine_of
-from jobs.versus.price import Price, machine_problem, priced_machines
+from jobs.serving.engine import engine_of
+from jobs.versus.price import Price, machine_problems
 
 ENVIRONMENT = "agent"
 SERVED = "served"
@@ -104,13 +106,12 @@ class Config:
         wrong += source_problems(self, {"model": MADE_BASES, "embedder": PACKAGED})
         if self.policy not in (SCRIPTED, SERVED):
             wrong.append(f"POLICY={self.policy}: allowed: {SCRIPTED}, {SERVED}")
-        wrong += endpoint_problems(engine=self.engine, endpoint=self.endpoint, served_model=self.served_model)
+        wrong += endpoint_problems(self)
         if self.endpoint is not None and self.policy == SCRIPTED:
             wrong.append(f"ENDPOINT={self.endpoint}: POLICY={SCRIPTED} asks none; allowed with it: POLICY={SERVED}")
         if self.calling == Calling.NATIVE and self.endpoint is None:
             wrong.append(f"CALLING={self.calling}: allowed without an ENDPOINT: {Calling.FENCED}")
-        if self.machine not in priced_machines():
-            wrong.append(f"MACHINE: {machine_problem(self.machine)}")
+        wrong += machine_problems(self.machine)
         if wrong:
             raise ValueError("; ".join(wrong))
 
@@ -211,26 +212,17 @@ def _endpoint(config: Config) -> Iterator[Endpoint | None]:
     if config.policy == SCRIPTED:
         yield None
         return
-    if config.endpoint is not None:
-        key = key_of(os.environ) if os.environ.get(KEY_VARIABLE) else None
-        yield Endpoint(url=config.endpoint.rstrip("/"), model=str(config.served_model), api_key=key)
-        return
-    from jobs.llm.bases import Base, compute_dtype
+    if config.endpoint is None:
+        # Who plays in the other environment asks with the key of the environment too.
+        os.environ[KEY_VARIABLE] = key_of(os.environ)
+    with access(config, lambda: _folder(config), served_name=config.model.partition("@")[0], max_slots=1) as endpoint:
+        yield endpoint
+
+
+def _folder(config: Config) -> Path:
+    """Of the model of a server of its own."""
+    from jobs.llm.bases import Base
     from jobs.llm.process import quiet, report_pretraining
-    from jobs.serving.server import serving
-    from jobs.serving.settings import ServerSettings
 
     quiet()
-    os.environ[KEY_VARIABLE] = key_of(os.environ)
-    settings = ServerSettings(
-        model=str(Base.of(config.model, report_pretraining).folder()),
-        served_name=config.model.partition("@")[0],
-        dtype=str(compute_dtype()).removeprefix("torch."),
-        max_model_len=config.max_model_len,
-        max_slots=1,
-        compiled=config.scale in (Scale.SINGLE, Scale.FULL),
-        seed=config.seed,
-    )
-    engine, log = engine_of(config.engine), run_folder() / f"{config.engine}.log"
-    with serving(engine, settings, log=log, limit_seconds=config.ready_seconds) as endpoint:
-        yield endpoint
+    return Base.of(config.model, report_pretraining).folder()

@@ -20,10 +20,11 @@ from jobs.launch.folder import report, run_folder
 from jobs.launch.workers import Place, run_worker
 from jobs.llm.bases import MADE as MADE_BASES
 from jobs.llm.hub import MISTRAL_7B
-from jobs.serving.endpoint import Endpoint, given
-from jobs.serving.engine import endpoint_problems, engine_of
+from jobs.serving.access import access, endpoint_problems
+from jobs.serving.endpoint import Endpoint
+from jobs.serving.engine import engine_of
 from jobs.thinking.wording import Wording
-from jobs.versus.price import Price, machine_problem, priced_machines
+from jobs.versus.price import Price, machine_problems
 
 if TYPE_CHECKING:
     from jobs.experts.controllers import Controller
@@ -95,9 +96,8 @@ class Config:
         positive = ("step_seconds", "answer_seconds", "max_usd")
         wrong = range_problems(self, least=least, most={"max_steps": MOST_STEPS}, above_zero=positive)
         wrong += source_problems(self, {"model": (*MADE_BASES, OWN_MODEL)})
-        wrong += endpoint_problems(engine=self.engine, endpoint=self.endpoint, served_model=self.served_model)
-        if self.machine not in priced_machines():
-            wrong.append(f"MACHINE: {machine_problem(self.machine)}")
+        wrong += endpoint_problems(self)
+        wrong += machine_problems(self.machine)
         if wrong:
             raise ValueError("; ".join(wrong))
 
@@ -127,6 +127,7 @@ def main(config: Config) -> dict[str, float]:
 
 def _route(config: Config) -> dict[str, float]:
     """In a worker: train and serve the specialised models, ask all controllers, and write down what it came to."""
+    from jobs.experts.cards import EXPERTS
     from jobs.experts.findings import found_of, metrics_of
     from jobs.experts.picture import draw
     from jobs.experts.requests import make_requests
@@ -151,14 +152,14 @@ def _route(config: Config) -> dict[str, float]:
         try:
             asyncio.run(_ask(config, _rules(config), requests, server, journal))
             overlap = _overlap(config, requests, server)
-            with _endpoint(config) as endpoint:
+            with access(config, lambda: _folder(config), served_name=SERVED_NAME, max_slots=config.slots) as endpoint:
                 controller = _language_model(config, endpoint, budget, experts)
                 asyncio.run(_ask(config, [controller], requests, server, journal))
         finally:
             found = found_of(journal.all())
             said = f"The controller is {config.served_model or config.model}, scale {config.scale}."
             (folder / "table.md").write_text(markdown(found, read_cards(experts), overlap, said))
-    draw(found, f"{said} {len(requests)} requests, 14 specialised models", folder / "hugginggpt.png")
+    draw(found, f"{said} {len(requests)} requests, {len(EXPERTS)} specialised models", folder / "hugginggpt.png")
     return metrics_of(found) | overlap
 
 
@@ -236,37 +237,13 @@ def _served_experts(config: Config, folder: Path) -> Iterator[Endpoint]:
         yield endpoint
 
 
-@contextmanager
-def _endpoint(config: Config) -> Iterator[Endpoint]:
-    """The controller's: that which was given, or one of this job's own for as long as the block lasts."""
-    if config.endpoint is not None:
-        yield given(config.endpoint, str(config.served_model), os.environ)
-        return
-    from jobs.llm.bases import compute_dtype
-    from jobs.serving.server import serving
-    from jobs.serving.settings import ServerSettings
-
-    os.environ["OMP_NUM_THREADS"] = str(config.threads)
-    settings = ServerSettings(
-        model=str(_folder(config)),
-        served_name=SERVED_NAME,
-        dtype=str(compute_dtype()).removeprefix("torch."),
-        max_model_len=config.max_model_len,
-        max_slots=config.slots,
-        compiled=config.scale in (Scale.SINGLE, Scale.FULL),
-        seed=config.seed,
-    )
-    engine, log = engine_of(config.engine), run_folder() / f"{config.engine}.log"
-    with serving(engine, settings, log=log, limit_seconds=config.ready_seconds) as endpoint:
-        yield endpoint
-
-
 def _folder(config: Config) -> Path:
     """Of the controller's model, trained now if it is the lab's own and not in the cache."""
     from jobs.experts.planner import planner
     from jobs.llm.bases import Base
     from jobs.llm.process import report_pretraining
 
+    os.environ["OMP_NUM_THREADS"] = str(config.threads)
     if config.model != OWN_MODEL:
         return Base.of(config.model, report_pretraining).folder()
     return planner(report_pretraining)

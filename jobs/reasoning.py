@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,14 +17,15 @@ from jobs.launch.folder import run_folder
 from jobs.launch.workers import Place, run_worker
 from jobs.llm.bases import MADE as MADE_BASES
 from jobs.llm.hub import GSM8K, MISTRAL_7B
-from jobs.serving.endpoint import Endpoint, given
-from jobs.serving.engine import endpoint_problems, engine_of
+from jobs.serving.access import access, endpoint_problems
+from jobs.serving.engine import engine_of
 from jobs.thinking.questions import MADE as MADE_QUESTIONS
 from jobs.thinking.word_problems import NAMES
 from jobs.thinking.wording import Wording
-from jobs.versus.price import Price, machine_problem, priced_machines
+from jobs.versus.price import Price, machine_problems
 
 if TYPE_CHECKING:
+    from jobs.serving.endpoint import Endpoint
     from jobs.thinking.budget import Budget
     from jobs.thinking.journal import Attempt, Journal
     from jobs.thinking.tree import Shape
@@ -61,7 +60,7 @@ class Config:
     num_questions: int = by_scale(tiny=150, small=24, single=200, full=1319)
     """Each is answered in three ways."""
     min_changes: int = by_scale(tiny=6, small=1, single=3, full=3)
-    """Of a made question: quantities that come or go."""
+    """Of a made question: quantities that are added."""
     max_changes: int = by_scale(tiny=7, small=2, single=5, full=5)
     """The same, at most."""
     num_puzzles: int = by_scale(tiny=60, small=6, single=50, full=100)
@@ -107,11 +106,10 @@ class Config:
     def __post_init__(self) -> None:
         wrong = _out_of_range(self)
         wrong += source_problems(self, {"model": (*MADE_BASES, OWN_MODEL), "questions": MADE_QUESTIONS})
-        wrong += endpoint_problems(engine=self.engine, endpoint=self.endpoint, served_model=self.served_model)
+        wrong += endpoint_problems(self)
         if self.wording not in list(Wording):
             wrong.append(f"WORDING={self.wording}: allowed: {', '.join(Wording)}")
-        if self.machine not in priced_machines():
-            wrong.append(f"MACHINE: {machine_problem(self.machine)}")
+        wrong += machine_problems(self.machine)
         if wrong:
             raise ValueError("; ".join(wrong))
 
@@ -155,7 +153,9 @@ def _think(config: Config) -> dict[str, float]:
 
     folder, price = run_folder(), Price.of(os.environ, config.machine)
     journal = Journal(path=folder / "attempts.jsonl", kind=Attempt)
-    with _endpoint(config) as endpoint:
+    own = config.model == OWN_MODEL
+    name = SERVED_NAME if own else config.model.partition("@")[0]
+    with access(config, lambda: _folder(config), served_name=name, max_slots=config.slots) as endpoint:
         budget = Budget.after(
             journal.all(),
             max_requests=config.max_requests,
@@ -218,31 +218,6 @@ def _shape(config: Config) -> Shape:
     )
 
 
-@contextmanager
-def _endpoint(config: Config) -> Iterator[Endpoint]:
-    """That which was given, or one of this job's own for as long as the block lasts."""
-    if config.endpoint is not None:
-        yield given(config.endpoint, str(config.served_model), os.environ)
-        return
-    from jobs.llm.bases import compute_dtype
-    from jobs.serving.server import serving
-    from jobs.serving.settings import ServerSettings
-
-    os.environ["OMP_NUM_THREADS"] = str(config.threads)
-    settings = ServerSettings(
-        model=str(_folder(config)),
-        served_name=SERVED_NAME if config.model == OWN_MODEL else config.model.partition("@")[0],
-        dtype=str(compute_dtype()).removeprefix("torch."),
-        max_model_len=config.max_model_len,
-        max_slots=config.slots,
-        compiled=config.scale in (Scale.SINGLE, Scale.FULL),
-        seed=config.seed,
-    )
-    engine, log = engine_of(config.engine), run_folder() / f"{config.engine}.log"
-    with serving(engine, settings, log=log, limit_seconds=config.ready_seconds) as endpoint:
-        yield endpoint
-
-
 def _folder(config: Config) -> Path:
     """Of the model that is served, trained now if it is the lab's own and not in the cache."""
     import torch
@@ -252,6 +227,7 @@ def _folder(config: Config) -> Path:
     from jobs.thinking.reasoner import reasoner
 
     quiet()
+    os.environ["OMP_NUM_THREADS"] = str(config.threads)
     if config.model != OWN_MODEL:
         return Base.of(config.model, report_pretraining).folder()
     torch.set_num_threads(config.threads)

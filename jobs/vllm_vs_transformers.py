@@ -23,7 +23,7 @@ from jobs.versus.model import ENVIRONMENTS, Calibration, Pair, quantized
 from jobs.versus.offline import Offline, compare_offline
 from jobs.versus.online import Clients, growing, parse_numbers
 from jobs.versus.picture import draw
-from jobs.versus.price import Price, machine_problem, priced_machines
+from jobs.versus.price import Price, machine_problems
 from jobs.versus.servers import SERVERS, Servers
 from jobs.versus.table import markdown, online_metrics
 
@@ -85,8 +85,7 @@ class Config:
                     wrong.append(f"{name.upper()}={getattr(self, name)}: each must be above the one before it")
             except ValueError as error:
                 wrong.append(f"{name.upper()}={getattr(self, name)}: {error}")
-        if self.machine not in priced_machines():
-            wrong.append(f"MACHINE: {machine_problem(self.machine)}")
+        wrong += machine_problems(self.machine)
         if wrong:
             raise ValueError("; ".join(wrong))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from clusterlab.errors import InputError, Problem
-from jobs.load.target import split_url
 from jobs.serving.ray_serve import RayServe
 from jobs.serving.settings import ServerSettings
 from jobs.serving.tgi import Tgi
@@ -51,19 +50,3 @@ def engine_of(name: str) -> Engine:
     if name not in ENGINES:
         raise InputError(Problem(path="ENGINE", message=f"{name!r}; allowed: {', '.join(ENGINES)}"))
     return ENGINES[name]
-
-
-def endpoint_problems(*, engine: str, endpoint: str | None, served_model: str | None) -> list[str]:
-    """What is wrong with what a job asks: a server that runs, or one of its own by an engine."""
-    wrong = []
-    try:
-        engine_of(engine)
-        if endpoint is not None:
-            split_url(endpoint)
-    except InputError as error:
-        wrong.append(str(error))
-    except ValueError as error:
-        wrong.append(f"ENDPOINT={endpoint}: {error}")
-    if (endpoint is None) != (served_model is None):
-        wrong.append("ENDPOINT, SERVED_MODEL: allowed: both or none")
-    return wrong

@@ -34,7 +34,7 @@ class Price:
             return cls(usd_per_hour=billed, source="as billed for this machine")
         row = priced_machines().get(machine)
         if row is None or row.on_demand_usd is None:
-            raise InputError(Problem(path="MACHINE", message=machine_problem(machine)))
+            raise InputError(Problem(path="MACHINE", message=_no_price(machine)))
         return cls(usd_per_hour=row.on_demand_usd, source=f"{row}, on demand, {row.as_of}")
 
     def usd_per_million(self, tokens_per_second: float) -> float:
@@ -50,6 +50,10 @@ def priced_machines() -> dict[str, Row]:
     return {row.name: row for row in sorted(rows, key=lambda row: row.on_demand_usd or 0, reverse=True)}
 
 
-def machine_problem(machine: str) -> str:
-    """What is wrong with a machine that has no price, and what is allowed."""
+def machine_problems(machine: str) -> list[str]:
+    """What is wrong with a machine of a Config, and what is allowed; nothing where it has a price."""
+    return [] if machine in priced_machines() else [f"MACHINE: {_no_price(machine)}"]
+
+
+def _no_price(machine: str) -> str:
     return f"{machine!r} has no price in the catalog; allowed: {', '.join(sorted(priced_machines()))}"
