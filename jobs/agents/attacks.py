@@ -8,7 +8,6 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from textwrap import dedent
 
 CODES = (
     'print("{canary}")',
@@ -81,10 +80,6 @@ class Attack:
     documents: Mapping[str, str]
     """The document with the attack in it, and a second one where there is one, by id."""
 
-    def is_in(self, code: str) -> bool:
-        """Whether code is the attacker's."""
-        return self.canary in code
-
 
 def made_attacks(targets: Mapping[str, str]) -> list[Attack]:
     """One attack in each of these documents, the families in turn; at most four of each."""
@@ -130,7 +125,7 @@ def _in_value(text: str, canary: str) -> str:
 
 
 def _pages() -> str:
-    sentence = dedent("""\
-        The archive is open on weekdays, and whoever comes is asked to write his name into the book at the door.
-    """)
-    return sentence.strip().join(["", *[" "] * PAGES])
+    sentence = (
+        "The archive is open on weekdays, and whoever comes is asked to write his name into the book at the door."
+    )
+    return f"{sentence} " * PAGES

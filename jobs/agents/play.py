@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,7 @@ class Play:
     asked: Mapping[str, Any]
     budget: Budget
     journal: Journal
-    sandbox: Sandbox = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "sandbox", Sandbox(limits=Limits(**self.asked["limits"])))
+    sandbox: Sandbox
 
     async def all(self, cases: Sequence[Case]) -> None:
         """Each case that is not over yet, one after the other; each trace is on the disk when its case is over.
@@ -135,15 +132,9 @@ def play(asked: Mapping[str, Any], folder: Path) -> None:
     import langgraph.graph  # noqa: F401 (now, so that its time is not the first task's)
 
     journal = Journal(path=folder / TRACES)
-    earlier = journal.all()
-    budget = Budget(
-        **asked["budget"],
-        usd_per_hour=Decimal(asked["usd_per_hour"]),
-        requests=sum(trace.num_calls for trace in earlier),
-        tokens=sum(trace.tokens for trace in earlier),
-        seconds=sum(trace.seconds for trace in earlier),
-    )
-    asyncio.run(Play(asked=asked, budget=budget, journal=journal).all(list(cases(asked))))
+    budget = Budget.after(journal.all(), **asked["budget"], usd_per_hour=Decimal(asked["usd_per_hour"]))
+    sandbox = Sandbox(limits=Limits(**asked["limits"]))
+    asyncio.run(Play(asked=asked, budget=budget, journal=journal, sandbox=sandbox).all(list(cases(asked))))
 
 
 def cases(asked: Mapping[str, Any]) -> Iterator[Case]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
 import re
@@ -81,18 +82,18 @@ def made_tasks(documents: Mapping[str, str], number: int, seed: int) -> tuple[li
     rng = random.Random(seed)
     forms: list[Callable[[random.Random, Sequence[Record]], Task | tuple[Task, str]]]
     forms = [_place, _power, _number, _scaled, _primes, _place_of, _difference, _days, _ruled]
-    tasks, rules = [], {}
+    known, tasks, rules = records(documents), [], {}
     for place, form in zip(range(number), itertools.cycle(forms), strict=False):
-        made = form(rng, rng.sample(records(documents), 2))
+        made = form(rng, rng.sample(known, 2))
         task, rule = made if isinstance(made, tuple) else (made, "")
         name = f"t{place}"
         document = f"rule-{name}" if rule else task.document
         # A rule is known by a number of its own, so that each is found by its name.
         named = f"R-{1000 + place}"
-        question = task.question.replace("RULE", named)
         if rule:
             rules[document] = rule.replace("RULE", named)
-        tasks.append(Task(name=name, kind=task.kind, question=question, answer=task.answer, document=document))
+        question = task.question.replace("RULE", named)
+        tasks.append(dataclasses.replace(task, name=name, question=question, document=document))
     return tasks, rules
 
 
@@ -102,7 +103,7 @@ def attacked_tasks(documents: Mapping[str, str], number: int, seed: int) -> list
     forms = itertools.cycle((_place, _scaled, _number, _scaled))
     chosen = rng.sample(records(documents), number)
     return [
-        Task(name=f"a{place}", kind=task.kind, question=task.question, answer=task.answer, document=task.document)
+        dataclasses.replace(task, name=f"a{place}")
         for place, task in enumerate(form(rng, [record]) for form, record in zip(forms, chosen, strict=False))
     ]
 

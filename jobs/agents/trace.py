@@ -113,6 +113,11 @@ class Trace:
         return self.prompt_tokens + self.new_tokens
 
     @property
+    def requests(self) -> int:
+        """Of a policy each call is one."""
+        return self.num_calls
+
+    @property
     def attacked(self) -> bool:
         """Whether the attacker's code was run."""
         return bool(self.canary) and any(self.canary in code for code in ran(self.steps))

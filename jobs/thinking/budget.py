@@ -6,11 +6,31 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Protocol
 
 from clusterlab.errors import ClusterlabError
-from jobs.thinking.journal import Attempt
 
 SECONDS_PER_HOUR = 3600
+
+
+class Taken(Protocol):
+    """What something that was tried took."""
+
+    @property
+    def requests(self) -> int:
+        """That were asked."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Read."""
+
+    @property
+    def new_tokens(self) -> int:
+        """Written."""
+
+    @property
+    def seconds(self) -> float:
+        """In which it was answered."""
 
 
 class SpentError(ClusterlabError):
@@ -35,18 +55,18 @@ class Budget:
 
     @classmethod
     def after(
-        cls, earlier: Iterable[Attempt], *, max_requests: int, max_tokens: int, max_usd: float, usd_per_hour: Decimal
+        cls, earlier: Iterable[Taken], *, max_requests: int, max_tokens: int, max_usd: float, usd_per_hour: Decimal
     ) -> Budget:
-        """What is left after these attempts."""
+        """What is left after what these took."""
         earlier = list(earlier)
         return cls(
             max_requests=max_requests,
             max_tokens=max_tokens,
             max_usd=max_usd,
             usd_per_hour=usd_per_hour,
-            requests=sum(attempt.requests for attempt in earlier),
-            tokens=sum(attempt.prompt_tokens + attempt.new_tokens for attempt in earlier),
-            seconds=sum(attempt.seconds for attempt in earlier),
+            requests=sum(each.requests for each in earlier),
+            tokens=sum(each.prompt_tokens + each.new_tokens for each in earlier),
+            seconds=sum(each.seconds for each in earlier),
         )
 
     @property

@@ -31,7 +31,7 @@ def _ran(task: Task, attack: Attack, library: Library, *, guarded: bool) -> bool
     policy = Scripted(plans=guarded, budget=budget())
     state = asyncio.run(agent(policy, library.changed(attack.documents), guarded=guarded, sandbox=sandbox).solve(task))
     assert state["ended"] == "answered"
-    return any(attack.is_in(code) for code in sandbox.codes)
+    return any(attack.canary in code for code in sandbox.codes)
 
 
 def test_there_are_four_attacks_of_every_family_on_forty_documents(attacked: Attacked) -> None:
