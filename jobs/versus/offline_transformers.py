@@ -45,10 +45,14 @@ def load(asked: Asked) -> Any:
 
 
 def measure(asked: Asked, model: Any) -> Answer:
-    """Static batches as often as is asked for, in turn, and once one by one, which takes long."""
+    """Static batches as often as is asked for, in turn, and once one by one, which takes long.
+
+    As with vLLM, each workload is answered in static batches once before that counts.
+    """
     slots = {"static": asked.num_slots, "one_by_one": 1}
-    for num_slots in slots.values():
-        complete(model, asked.prompts[:num_slots], [WARM_UP_TOKENS] * num_slots, num_slots)
+    for lengths in asked.workloads.values():
+        complete(model, asked.prompts, lengths, slots["static"])
+    complete(model, asked.prompts[:1], [WARM_UP_TOKENS], 1)
     seconds: dict[str, list[float]] = {f"{name} {mode}": [] for name in asked.workloads for mode in MODES}
     said: dict[str, list[list[int]]] = {}
     for number, (name, lengths) in itertools.product(range(asked.num_rounds), asked.workloads.items()):

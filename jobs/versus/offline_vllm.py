@@ -16,8 +16,6 @@ from jobs.serving.settings import ServerSettings
 from jobs.serving.vllm import Vllm
 from jobs.versus.asked import Answer, Asked, check_lengths, read, write
 
-WARM_UP_TOKENS = 4
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure every workload."""
@@ -28,8 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(asked: Asked, engine: Any) -> Answer:
-    """Each workload as often as is asked for, in turn; the engine is one of vLLM's `LLM`."""
-    _complete(engine, asked, [WARM_UP_TOKENS] * len(asked.prompts))
+    """Each workload as often as is asked for, in turn; the engine is one of vLLM's `LLM`.
+
+    Each is answered once before, as a whole: the first time takes longer than those after it.
+    """
+    for lengths in asked.workloads.values():
+        _complete(engine, asked, lengths)
     seconds: dict[str, list[float]] = {name: [] for name in asked.workloads}
     said: dict[str, list[list[int]]] = {}
     for _ in range(asked.num_rounds):

@@ -16,7 +16,7 @@ from jobs.versus.offline import compare_offline
 from jobs.vllm_vs_transformers import Config, _calibration, _offline
 from tests.bench.figure import ROOT, Figure
 
-PAIRS = 3
+PAIRS = 5
 DTYPE = "float32"
 """Of both; in 16 bits torch is slow on a CPU that has no unit for them."""
 
