@@ -15,13 +15,14 @@ from jobs.compress.corpus import MADE as MADE_TEXTS
 from jobs.compress.environments import python_of
 from jobs.launch.finished import Finished
 from jobs.launch.folder import run_folder
+from jobs.launch.numbers import number_problems, parse_numbers
 from jobs.launch.workers import run_worker
 from jobs.llm.bases import MADE as MADE_BASES
 from jobs.llm.hub import LLAMA_2_7B, TINYLLAMA, WIKITEXT
 from jobs.load.prompts import MAX_WORDS
 from jobs.versus.model import ENVIRONMENTS, Calibration, Pair, quantized
 from jobs.versus.offline import Offline, compare_offline
-from jobs.versus.online import Clients, growing, parse_numbers
+from jobs.versus.online import Clients
 from jobs.versus.picture import draw
 from jobs.versus.price import Price, machine_problems
 from jobs.versus.servers import SERVERS, Servers
@@ -79,12 +80,7 @@ class Config:
         least |= {"slots": 1, "rounds": 1, "requests_per_client": 1, "threads": 1, "max_failures": 0, "seed": 0}
         wrong = range_problems(self, least=least, most={"num_words": MAX_WORDS}, above_zero=["limit_seconds"])
         wrong += source_problems(self, {"model": MADE_BASES, "text": MADE_TEXTS})
-        for name in ("lengths", "clients"):
-            try:
-                if not growing(parse_numbers(getattr(self, name))):
-                    wrong.append(f"{name.upper()}={getattr(self, name)}: each must be above the one before it")
-            except ValueError as error:
-                wrong.append(f"{name.upper()}={getattr(self, name)}: {error}")
+        wrong += number_problems(self, ("lengths", "clients"))
         wrong += machine_problems(self.machine)
         if wrong:
             raise ValueError("; ".join(wrong))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from jobs.compress.environments import run_module
+from jobs.compress import exchange
 
 ENVIRONMENT = "gguf"
-_ASKED, _ANSWER, _LOG = "asked.json", "answer.json", "llamacpp.log"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,19 +29,10 @@ class Asked:
     """Tokens that are written to take the time, and in the completion."""
     num_threads: int
 
-    def save(self, folder: Path) -> None:
-        """For the process that is asked."""
-        (folder / _ASKED).write_text(json.dumps(dataclasses.asdict(self)))
-
     @classmethod
     def load(cls, folder: Path) -> Asked:
         """In the process that is asked."""
-        return cls(**json.loads((folder / _ASKED).read_text()))
-
-
-def answer(folder: Path, metrics: dict[str, float]) -> None:
-    """In the process that was asked, at its end."""
-    (folder / _ANSWER).write_text(json.dumps(metrics))
+        return cls(**exchange.read_asked(folder))
 
 
 def ask(asked: Asked, folder: Path) -> dict[str, float]:
@@ -52,11 +42,5 @@ def ask(asked: Asked, folder: Path) -> dict[str, float]:
         MissingError: there is no such environment here.
         ProcessFailedError: it failed, with what it said last.
     """
-    asked.save(folder)
-    for name in (_ANSWER, _LOG):
-        (folder / name).unlink(missing_ok=True)
-    run_module(
-        "jobs.llamacpp.measure", folder, environment=ENVIRONMENT, log=folder / _LOG, num_threads=asked.num_threads
-    )
-    metrics: dict[str, float] = json.loads((folder / _ANSWER).read_text())
-    return metrics
+    process: dict[str, Any] = {"environment": ENVIRONMENT, "num_threads": asked.num_threads}
+    return exchange.ask("jobs.llamacpp.measure", dataclasses.asdict(asked), folder, **process)

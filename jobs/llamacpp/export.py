@@ -10,8 +10,10 @@ from clusterlab.errors import InputError, Problem, StorageError
 from jobs.llamacpp.file_types import UNQUANTIZED
 from jobs.llamacpp.vocabulary import Vocabulary
 
-KNOWN = ("llama",)
-"""`model_type`s that the exporter knows; each is the name of the architecture in GGUF too."""
+KNOWN = ("llama", "mistral")
+"""`model_type`s that the exporter knows."""
+ARCHITECTURE = "llama"
+"""Of all of them in GGUF: a Mistral is a Llama, whose window ends the context here (see `_context_length`)."""
 
 _TENSORS = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 _BLOCK_TENSORS = {
@@ -38,7 +40,7 @@ def check_exportable(config: Any) -> None:
         raise InputError(Problem(path="model", key="model_type", message=message))
     rope = (config.rope_parameters or {}).get("rope_type", "default")
     written: dict[str, tuple[Any, Any]] = {"hidden_act": (config.hidden_act, "silu"), "rope_type": (rope, "default")}
-    written |= {name: (getattr(config, name), False) for name in ("attention_bias", "mlp_bias")}
+    written |= {name: (getattr(config, name, False), False) for name in ("attention_bias", "mlp_bias")}
     problems = [
         Problem(path="model", key=name, message=f"{value!r} is not known to the exporter; known: {known!r}")
         for name, (value, known) in written.items()
@@ -64,7 +66,7 @@ def export(model: Any, tokenizer: Any, path: Path, file_type: str) -> None:
     check_exportable(model.config)
     vocabulary = Vocabulary.of(tokenizer, model.config.vocab_size)
     partial = path.with_suffix(".partial")
-    writer = GGUFWriter(partial, model.config.model_type)
+    writer = GGUFWriter(partial, ARCHITECTURE)
     try:
         _add_shape(writer, model.config, file_type)
         _add_vocabulary(writer, vocabulary)
@@ -83,7 +85,7 @@ def _add_shape(writer: Any, config: Any, file_type: str) -> None:
 
     writer.add_file_type(LlamaFileType.ALL_F32 if file_type == "F32" else LlamaFileType.MOSTLY_F16)
     writer.add_vocab_size(config.vocab_size)
-    writer.add_context_length(config.max_position_embeddings)
+    writer.add_context_length(_context_length(config))
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_feed_forward_length(config.intermediate_size)
@@ -94,6 +96,12 @@ def _add_shape(writer: Any, config: Any, file_type: str) -> None:
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_dimension_count(config.head_dim)
     writer.add_rope_freq_base(float(config.rope_parameters["rope_theta"]))
+
+
+def _context_length(config: Any) -> int:
+    """Tokens that a Llama may look back; in one of Mistral's windows it looks back no further either."""
+    window = getattr(config, "sliding_window", None)
+    return int(min(config.max_position_embeddings, window or config.max_position_embeddings))
 
 
 def _add_vocabulary(writer: Any, vocabulary: Vocabulary) -> None:

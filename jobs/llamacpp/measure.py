@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.errors import ClusterlabError
+from jobs.compress.exchange import write_answer
 from jobs.launch.folder import report
-from jobs.llamacpp.asked import Asked, answer
+from jobs.llamacpp.asked import Asked
 from jobs.llamacpp.contents import Contents
-from jobs.llamacpp.export import check_exportable, export
-from jobs.llamacpp.file_types import UNQUANTIZED, source_type
+from jobs.llamacpp.export import check_exportable
+from jobs.llamacpp.files import write_files
 from jobs.llamacpp.model import LlamaCpp
-from jobs.llamacpp.quantize import quantize
 from jobs.llamacpp.server import serving
 
 MIB = 2**20
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     folder = Path((sys.argv[1:] if arguments is None else arguments)[0])
     try:
-        answer(folder, measure(Asked.load(folder), folder))
+        write_answer(folder, measure(Asked.load(folder), folder))
     except ClusterlabError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -57,7 +57,7 @@ def measure(asked: Asked, folder: Path) -> dict[str, float]:
     from jobs.compress.quality import perplexity, save_log_probabilities
 
     source = _load(asked)
-    files = _files(asked, source)
+    files = write_files(source.model, source.tokenizer, asked.types, Path(asked.models), num_threads=asked.num_threads)
     measured = {"perplexity_source": perplexity(source.model, source.rows)}
     with tempfile.TemporaryDirectory(prefix="reference-", dir=folder) as reference:
         save_log_probabilities(source.model, source.rows, Path(reference))
@@ -82,23 +82,6 @@ def _load(asked: Asked) -> _Source:
         tokenizer=AutoTokenizer.from_pretrained(asked.base),
         rows=Corpus.load(Path(asked.corpus)).evaluation,
     )
-
-
-def _files(asked: Asked, source: _Source) -> dict[str, tuple[Path, float]]:
-    """Each type's file, and the seconds that it took to write."""
-    models = Path(asked.models)
-    models.mkdir(parents=True, exist_ok=True)
-    exact = source_type(tuple(asked.types))
-    files = {}
-    # What the others are quantized from comes first.
-    for name in sorted(asked.types, key=lambda name: name != exact):
-        path, began = models / f"{name}.gguf", time.perf_counter()
-        if name in UNQUANTIZED:
-            export(source.model, source.tokenizer, path, name)
-        else:
-            quantize(models / f"{exact}.gguf", path, name, num_threads=asked.num_threads)
-        files[name] = (path, time.perf_counter() - began)
-    return {name: files[name] for name in asked.types}
 
 
 def _measure_file(asked: Asked, source: _Source, path: Path, reference: Path) -> dict[str, float]:

@@ -15,7 +15,7 @@ class LlamaCpp:
 
     device = "cpu"
 
-    def __init__(self, path: Path, *, context_length: int, num_threads: int | None = None) -> None:
+    def __init__(self, path: Path, *, context_length: int, num_threads: int | None = None, mapped: bool = True) -> None:
         from llama_cpp import Llama
 
         threads = num_threads or usable_cpus()
@@ -27,6 +27,7 @@ class LlamaCpp:
             n_threads_batch=threads,
             type_k=KEPT_WHOLE,
             type_v=KEPT_WHOLE,
+            use_mmap=mapped,
             logits_all=True,
             verbose=False,
         )

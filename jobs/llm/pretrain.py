@@ -49,6 +49,13 @@ def tiny_llama(report: Callable[[int, int, float], None], recipe: TinyLlama | No
     return cached("tiny-llama", key, lambda folder: _pretrain(recipe, folder, report))
 
 
+def random_llama(recipe: TinyLlama) -> Path:
+    """The folder of a recipe's model with random weights: what it says means nothing, and takes as long."""
+    here = Path(__file__).parent
+    key = asdict(recipe) | {"made_by": digest_files(here, [here / name for name in MADE_BY])}
+    return cached("random-llama", key, lambda folder: _save_untrained(recipe, folder))
+
+
 def untrained(recipe: TinyLlama) -> Any:
     """The model with random weights."""
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -116,6 +123,14 @@ def byte_level_bpe(texts: Iterable[str], *, vocab_size: int, add_prefix_space: b
         bos_token=SPECIAL_TOKENS[BOS],
         eos_token=SPECIAL_TOKENS[EOS],
     )
+
+
+def _save_untrained(recipe: TinyLlama, folder: Path) -> None:
+    import torch
+
+    torch.manual_seed(recipe.seed)
+    untrained(recipe).save_pretrained(folder)
+    _train_tokenizer(recipe).save_pretrained(folder)
 
 
 def _pretrain(recipe: TinyLlama, folder: Path, report: Callable[[int, int, float], None]) -> None:

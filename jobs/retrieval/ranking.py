@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+SAMPLED = 16
+"""One of so many scores is looked at before all are."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranking:
@@ -30,12 +33,16 @@ def best(scores: Any, k: int, *, above: float = float("-inf"), numbers: Any = No
     """
     import numpy as np
 
-    if k < len(scores):
-        # The k-th score decides who may be in; all that equal it are sorted too, so that ties are by place.
-        limit = max(np.partition(scores, -k)[-k], above)
-        places = np.flatnonzero(scores >= limit)
-    else:
-        places = np.arange(len(scores))
-    places = places[scores[places] > above]
-    places = places[np.argsort(-scores[places], kind="stable")][:k]
-    return Ranking(numbers=places if numbers is None else numbers[places], scores=scores[places])
+    # Most texts have no term of a query: where so many are equal, numpy's selection takes twenty times as long.
+    places = np.flatnonzero(scores > above)
+    scores = scores[places]
+    # The k-th score decides who may be in, and that of a part is never above it, so that few are left after the first.
+    for every in (SAMPLED, 1):
+        part = scores[::every]
+        if k < len(part):
+            among = np.flatnonzero(scores >= np.partition(part, -k)[-k])
+            places, scores = places[among], scores[among]
+    # All that equal the k-th are still there, so that ties are by place.
+    order = np.argsort(-scores, kind="stable")[:k]
+    places, scores = places[order], scores[order]
+    return Ranking(numbers=places if numbers is None else numbers[places], scores=scores)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from jobs.compress.environments import run_module
-
-_ASKED, _ANSWER, _LOG = "asked.json", "answer.json", "log"
+from jobs.compress import exchange
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,22 +59,18 @@ def ask(module: str, asked: Asked, folder: Path, *, environment: str, num_thread
         MissingError: there is no such environment here.
         ProcessFailedError: it failed or took too long, with what it said last.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (_ANSWER, _LOG):
-        (folder / name).unlink(missing_ok=True)
-    (folder / _ASKED).write_text(json.dumps(dataclasses.asdict(asked)))
-    run_module(module, folder, environment=environment, log=folder / _LOG, num_threads=num_threads, seconds=seconds)
-    return Answer(**json.loads((folder / _ANSWER).read_text()))
+    process: dict[str, Any] = {"environment": environment, "num_threads": num_threads, "seconds": seconds}
+    return Answer(**exchange.ask(module, dataclasses.asdict(asked), folder, **process))
 
 
 def read(folder: Path) -> Asked:
     """In the process that is asked."""
-    return Asked(**json.loads((folder / _ASKED).read_text()))
+    return Asked(**exchange.read_asked(folder))
 
 
 def write(folder: Path, answer: Answer) -> None:
     """In the process that was asked, at its end."""
-    (folder / _ANSWER).write_text(json.dumps(dataclasses.asdict(answer)))
+    exchange.write_answer(folder, dataclasses.asdict(answer))
 
 
 def check_lengths(wanted: Sequence[int], answers: Sequence[Sequence[int]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,23 +67,3 @@ def put_loads(target: Target, clients: Clients) -> dict[str, Any]:
     with peak_memory() as peak:
         summaries = [clients.load(target, number) for number in clients.loads]
     return {"loads": [dataclasses.asdict(summary) for summary in summaries], "memory_mib": peak.mib}
-
-
-def parse_numbers(text: str) -> tuple[int, ...]:
-    """Whole numbers above 0 out of a comma-separated list.
-
-    Raises:
-        ValueError: one is none.
-    """
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        numbers = (0,)
-    if min(numbers) < 1:
-        raise ValueError("allowed: whole numbers above 0, with commas between")
-    return numbers
-
-
-def growing(numbers: Sequence[int]) -> bool:
-    """Whether each is above the one before it."""
-    return all(later > before for before, later in itertools.pairwise(numbers))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from gguf import GGUFReader
-from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, LlamaConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, LlamaConfig, MistralConfig, MistralForCausalLM
 
 from clusterlab.errors import InputError, StorageError
 from jobs.llamacpp.contents import Contents
@@ -25,6 +25,18 @@ def logits(model: Any) -> Any:
 def test_transformers_reads_the_same_model_back(tied: bool, tokenizer: Any, tmp_path: Path) -> None:
     model = grouped_llama(tie_word_embeddings=tied)
     export(model, tokenizer, tmp_path / "model.gguf", "F32")
+    again = AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file="model.gguf", dtype=torch.float32).eval()
+    torch.testing.assert_close(logits(again), logits(model), rtol=1e-5, atol=1e-5)
+
+
+def test_a_mistral_is_a_llama_that_looks_back_as_far_as_its_window(tokenizer: Any, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    shape = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "vocab_size": 320}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    model = MistralForCausalLM(MistralConfig(**shape, **heads, sliding_window=128)).eval()
+    export(model, tokenizer, tmp_path / "model.gguf", "F32")
+    values = {name: field.contents() for name, field in GGUFReader(tmp_path / "model.gguf").fields.items()}
+    assert (values["general.architecture"], values["llama.context_length"]) == ("llama", 128)
     again = AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file="model.gguf", dtype=torch.float32).eval()
     torch.testing.assert_close(logits(again), logits(model), rtol=1e-5, atol=1e-5)
 

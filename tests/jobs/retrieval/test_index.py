@@ -56,6 +56,18 @@ def test_the_best_are_those_that_sorting_everything_finds() -> None:
     assert (best(scores, 100, above=0).scores > 0).all()
 
 
+@pytest.mark.parametrize("share", [0, 0.001, 0.1, 1], ids=lambda share: f"{share:g}-found")
+def test_the_best_of_many_are_those_that_sorting_all_gives(share: float) -> None:
+    rng = np.random.default_rng(0)
+    scores = np.where(rng.random(20_000) < share, rng.integers(1, 50, 20_000), 0).astype(np.float32)
+    found = np.flatnonzero(scores > 0)
+    wanted = found[np.argsort(-scores[found], kind="stable")]
+    for k in (1, 100, 30_000):
+        ranking = best(scores, k, above=0)
+        assert ranking.numbers.tolist() == wanted[:k].tolist()
+        assert ranking.scores.tolist() == scores[wanted[:k]].tolist()
+
+
 @pytest.fixture(scope="module")
 def vectors() -> Any:
     drawn = np.random.default_rng(0).normal(size=(400, 32)).astype(np.float32)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from clusterlab.errors import ClusterlabError
+from jobs.launch.numbers import growing, parse_numbers
 from jobs.versus.memory import children_mib, peak_memory
-from jobs.versus.online import Clients, growing, parse_numbers, put_loads
+from jobs.versus.online import Clients, put_loads
 from tests.jobs.load.conftest import Delays
 
 CLIENTS = Clients(loads=(1, 4), requests_per_client=3, num_words=4, lengths=(2, 5), limit_seconds=60, seed=0)
