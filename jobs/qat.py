@@ -123,6 +123,7 @@ def _train(config: Config) -> dict[str, float]:
         num_calibration=config.num_train,
         num_evaluation=config.num_evaluation,
         seed=config.seed,
+        calibration_env="NUM_TRAIN",
     )
     lab = _Lab(config=config, base=base, corpus=corpus)
     metrics = lab.in_float()

@@ -43,12 +43,14 @@ class Corpus:
         num_calibration: int,
         num_evaluation: int,
         seed: int,
+        calibration_env: str = "NUM_CALIBRATION",
     ) -> Corpus:
         """Cut a text into rows.
 
         `source` is `made`, `shipped`, a folder with `*.txt` or `*.parquet` (column `text`), or a data set on the hub.
         Files whose names begin with `train` calibrate and those that begin with `test` measure, where there are both;
-        else the rows of all files are dealt out by the seed.
+        else the rows of all files are dealt out by the seed. A job that trains on the first part says by
+        `calibration_env` which env of its own has the number of rows.
 
         Raises:
             InputError: the text has fewer rows than are asked for, or a file of it cannot be read.
@@ -59,7 +61,7 @@ class Corpus:
             parts = rows[:num_calibration], rows[num_calibration:]
         else:
             parts = _dealt(source, tokenizer, row_length, counts, seed)
-        for name, part, count in zip(("NUM_CALIBRATION", "NUM_EVALUATION"), parts, counts, strict=True):
+        for name, part, count in zip((calibration_env, "NUM_EVALUATION"), parts, counts, strict=True):
             if len(part) < count:
                 message = f"{source} has {len(part)} rows of {row_length} tokens for that"
                 raise InputError(Problem(path=f"{name}={count}", message=message))

@@ -17,10 +17,16 @@ BATCH_TOKENS = 2048
 
 def perplexity(model: Any, rows: Any) -> float:
     """Exponential of the mean cross-entropy over each row's tokens but the first, rows of (count, length) int64."""
-    total = 0.0
+    losses = row_losses(model, rows)
+    return math.exp(sum(losses) / len(losses))
+
+
+def row_losses(model: Any, rows: Any) -> list[float]:
+    """The mean cross-entropy of each row over its tokens but the first, in nats; rows of (count, length) int64."""
+    losses: list[float] = []
     for part, found in _with_log_probabilities(model, rows):
-        total -= found[:, :-1].gather(2, part[:, 1:, None]).double().sum().item()
-    return math.exp(total / (rows.shape[0] * (rows.shape[1] - 1)))
+        losses += (-found[:, :-1].gather(2, part[:, 1:, None]).double().mean(dim=(1, 2))).tolist()
+    return losses
 
 
 def log_probabilities(model: Any, rows: Any) -> Iterator[Any]:

@@ -13,6 +13,7 @@ TINYLLAMA = Source("TinyLlama/TinyLlama-1.1B-Chat-v1.0@fe8a4ea1ffedaf415f4da2f06
 MISTRAL_7B = Source("mistralai/Mistral-7B-v0.1@26bca36bde8333b5d7f72e9ed20ccda6a618af24")
 SMOLLM2_360M = Source("HuggingFaceTB/SmolLM2-360M-Instruct@a10cc1512eabd3dde888204e902eca88bddb4951")
 ALPACA = Source("tatsu-lab/alpaca@dce01c9b08f87459cf36a430d809084718273017")
+OPT_125M = Source("facebook/opt-125m@27dcfa74d334bc871f3234de431e71c6eeba5dd6")
 GSM8K = Source("openai/gsm8k@740312add88f781978c0658806c59bc2815b9866")
 WIKITEXT = Source("Salesforce/wikitext@b08601e04326c79dfdd32d625aee71d232d685c3")
 WIKITEXT_2 = "wikitext-2-raw-v1"
