@@ -134,7 +134,7 @@ def test_what_leads_nowhere_fails_the_build(tmp_path: Path, text: str, told: str
     lines = [f"{key}: {value}" for key, value in settings.items()]
     lines += ["nav: [index.md]", "plugins: []", "hooks: []", "extra_css: []", "theme: {name: mkdocs, icon: null}"]
     (tmp_path / "mkdocs.yml").write_text("\n".join(lines))
-    command = [MKDOCS, "build", "--strict", "--config-file", tmp_path / "mkdocs.yml"]
+    command = [str(MKDOCS), "build", "--strict", "--config-file", str(tmp_path / "mkdocs.yml")]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode != 0
     assert told in built.stderr

@@ -71,7 +71,7 @@ def test_each_lab_has_a_title_and_a_goal_in_spanish(path: Path) -> None:
 
 
 def test_both_languages_say_everything() -> None:
-    for name in ENGLISH.__slots__:  # type: ignore[attr-defined]
+    for name in ENGLISH.__slots__:
         english, spanish = getattr(ENGLISH, name), getattr(SPANISH, name)
         assert name == "original" or (bool(english) and bool(spanish))
         assert len(english) == len(spanish) or isinstance(english, str), name
