@@ -65,9 +65,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def window(browser: Browser, file: Path | str, *, offline: bool = True, **screen: Any) -> Iterator[Shown]:
-    """The page on a screen, with no net; a page that a server has is given by its address."""
-    context = browser.new_context(offline=offline, **screen)
+def window(browser: Browser, file: Path | str, **screen: Any) -> Iterator[Shown]:
+    """The page on a screen: a file with no net, or what a server of this machine has at an address."""
+    context = browser.new_context(offline=isinstance(file, Path), **screen)
     shown = Shown(page=context.new_page())
     shown.page.on("console", lambda message: shown.complaints.append(message.text))
     shown.page.on("pageerror", lambda error: shown.complaints.append(str(error)))

@@ -43,7 +43,7 @@ def site() -> Iterator[str]:
 def test_it_shows_without_a_complaint_and_asks_nobody_else(
     browser: Browser, site: str, pictures: Path, page: str, screen: str
 ) -> None:
-    with window(browser, f"{site}/{page}.html", offline=False, **SCREENS[screen]) as shown:
+    with window(browser, f"{site}/{page}.html", **SCREENS[screen]) as shown:
         picture = shown.page.screenshot(path=pictures / f"site-{page.replace('/', '-')}-{screen}.png", full_page=True)
         assert shown.complaints == []
         assert [each for each in shown.requests if not each.startswith((site, "data:", "blob:"))] == []
@@ -56,14 +56,14 @@ def test_it_shows_without_a_complaint_and_asks_nobody_else(
 def test_axe_finds_nothing_that_keeps_anybody_out(
     browser: Browser, site: str, page: str, screen: dict[str, object]
 ) -> None:
-    with window(browser, f"{site}/{page}.html", offline=False, **screen) as shown:
+    with window(browser, f"{site}/{page}.html", **screen) as shown:
         found = Axe().run(shown.page, options={"runOnly": WCAG})
     told = [(each["id"], [node["target"] for node in each["nodes"][:3]]) for each in found.response["violations"]]
     assert told == []
 
 
 def test_a_lab_is_found_by_searching(browser: Browser, site: str) -> None:
-    with window(browser, f"{site}/index.html", offline=False, **DESKTOP) as shown:
+    with window(browser, f"{site}/index.html", **DESKTOP) as shown:
         shown.page.keyboard.press("/")
         shown.page.keyboard.type("gradient checkpointing")
         shown.page.locator(".md-search-result__link").first.wait_for()
