@@ -17,11 +17,12 @@ UV := .venv/uv/bin/uv
 SKY := .venv/sky
 TRAIN := .venv/train
 BENCH := .venv/bench
+SITE ?= .venv/site
 # A machine's image may carry the environment of a very lock, by its digest; then it is used as it is.
 BAKED_IN := /opt/clusterlab
 BAKED := $(BAKED_IN)/train-$(shell sha256sum images/train.lock | cut -c1-12)
 PYTEST ?=
-LOCKS := build control sky train rag agent bench node quant compressor gguf vllm vllm-cuda
+LOCKS := build control site sky train rag agent bench node quant compressor gguf vllm vllm-cuda
 # Environments beside `train`, for libraries that want other versions; a lab's setup says which it needs.
 BESIDE := quant compressor gguf rag agent vllm
 
@@ -104,6 +105,11 @@ lock: $(UV) ## resolve images/*.in again into images/*.lock
 demo: env ## run labs/qlora.yaml on this machine and check its result
 	@$(TRAIN)/bin/clusterlab run labs/qlora.yaml
 
+# Each lab's own `setup:` says which environments it needs beside `train`; the verb makes them.
+.PHONY: results
+results: env ## run every lab at tiny, and keep what it measured: docs/results.md; LABS="qlora rag" runs these, FRESH=1 again
+	@$(TRAIN)/bin/clusterlab reproduce --setup $(if $(FRESH),--fresh) $(LABS:%=labs/%.yaml)
+
 .PHONY: test
 test: lint docs-fresh test-jobs test-control test-infra ## every check, and every test that needs no root and is over in a minute
 
@@ -116,8 +122,8 @@ lint: $(SKY)/installed
 
 # The control plane is tested where neither torch nor ray can be imported.
 .PHONY: test-control
-test-control: $(SKY)/installed $(TRAIN)/installed
-	$(SKY)/bin/python -m pytest tests/clusterlab tests/docs $(PYTEST)
+test-control: $(SKY)/installed $(TRAIN)/installed site
+	SITE=$(SITE) $(SKY)/bin/python -m pytest tests/clusterlab tests/docs $(PYTEST)
 
 .PHONY: test-infra
 test-infra: $(SKY)/installed .venv/iam/installed
@@ -128,7 +134,7 @@ test-jobs: $(BENCH)/installed $(TRAIN)/installed env-rag
 	$(BENCH)/bin/python -m pytest tests/jobs -m "not slow" $(PYTEST)
 
 .PHONY: test-browser
-test-browser: $(SKY)/installed ## the page of costs in a real Chromium (Debian's package `chromium`)
+test-browser: $(SKY)/installed site ## the page of costs and the site in a real Chromium (Debian's package `chromium`)
 	$(SKY)/bin/python -m pytest tests/browser $(PYTEST)
 
 .PHONY: test-e2e
@@ -161,7 +167,7 @@ check: $(SKY)/installed ## every lab and class against the rules and SkyPilot's 
 	@$(SKY)/bin/clusterlab check
 
 .PHONY: docs
-docs: $(SKY)/installed ## write again what is generated: docs/cli.md, docs/identity.md, tables of the README
+docs: $(SKY)/installed ## write again what is generated: docs/cli.md, docs/identity.md, docs/results.md, tables of the README
 	@$(SKY)/bin/python -m clusterlab.reference
 	@$(SKY)/bin/python -m tests.infra.iam.page
 
@@ -169,6 +175,12 @@ docs: $(SKY)/installed ## write again what is generated: docs/cli.md, docs/ident
 docs-fresh: $(SKY)/installed
 	@$(SKY)/bin/python -m clusterlab.reference --check
 	@$(SKY)/bin/python -m tests.infra.iam.page --check
+
+# The top level has no place for mkdocs.yml, so it is beside what it needs.
+.PHONY: site
+site: $(SITE)/installed ## the documentation as a site, .cache/site/index.html; a link that leads nowhere fails
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
+	@echo "site: .cache/site; \`$(PYTHON) -m http.server --directory .cache/site\` shows it, its search too"
 
 .PHONY: golden
 golden: $(SKY)/installed $(BENCH)/installed ## write the golden plans, stacks and losses again

@@ -26,6 +26,7 @@ from clusterlab.metering.command import meter
 from clusterlab.reaper.command import reap
 from clusterlab.rehearsal.command import rehearse
 from clusterlab.report.command import report
+from clusterlab.reproduction.command import reproduce
 from clusterlab.simulation.command import simulate
 from clusterlab.submission.command import submit
 from clusterlab.template.command import new
@@ -161,6 +162,7 @@ def run(
         raise typer.Exit(ClusterlabError.exit_code)
 
 
+app.command()(reproduce)
 app.command()(submit)
 app.command()(report)
 app.command()(meter)

@@ -67,6 +67,14 @@ class ScalePlan:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Translation:
+    """What a lab is called and what it is for, in another language."""
+
+    title: str
+    goal: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
     """What the lab asks of a cloud."""
 
@@ -89,7 +97,11 @@ class Lab:
     name: str
     title: str
     goal: str
+    spanish: Translation | None
+    """`es` of the sidecar; None where it has none."""
     job: str
+    setup: str
+    """The shell lines that a machine runs once, before the first `run`; may be empty."""
     run: str
     """The shell lines that a machine runs."""
     envs: dict[str, str]
@@ -114,14 +126,16 @@ class Lab:
     @classmethod
     def of(cls, task: Document, sidecar: Document) -> Lab:
         """Read the two documents of a lab; what is wrong goes to their problems."""
-        sidecar.refuse_unknown("", {"goal", "egress_gb", "scales"})
+        sidecar.refuse_unknown("", {"goal", "es", "egress_gb", "scales"})
         sidecar.refuse_unknown("scales", set(Scale))
         return cls(
             path=task.path,
             name=task.path.stem,
             title=_title(task.text),
             goal=sidecar.text_at("goal"),
+            spanish=_translation(sidecar, "es"),
             job=_job(task),
+            setup=str(task.at("setup") or ""),
             run=task.text_at("run"),
             envs={key: str(value) for key, value in task.mapping_at("envs").items()},
             resources=read_resources(task),
@@ -181,6 +195,13 @@ def _no_lab(path: Path) -> str:
 def _title(text: str) -> str:
     first = text.partition("\n")[0]
     return first.removeprefix("#").strip() if first.startswith("#") else ""
+
+
+def _translation(sidecar: Document, key: str) -> Translation | None:
+    if sidecar.at(key) is None:
+        return None
+    sidecar.refuse_unknown(key, {"title", "goal"})
+    return Translation(title=sidecar.text_at(f"{key}.title"), goal=sidecar.text_at(f"{key}.goal"))
 
 
 def _job(task: Document) -> str:

@@ -1,4 +1,4 @@
-"""Write what is made from the code: `docs/cli.md`, `docs/tour.md`, README.md's tables, the schema of a class's file.
+"""Write what is made from the code: pages of `docs/`, tables of README.md, the schema of a class's file.
 
 python -m clusterlab.reference [--check]
 """
@@ -6,28 +6,37 @@ python -m clusterlab.reference [--check]
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from clusterlab.errors import EXIT_CODES, ClusterlabError, InputError, Problem
+from clusterlab.pages.results import results_page
+from clusterlab.pages.words import plain
+from clusterlab.request import RESULTS_PAGE
 from clusterlab.tour import TOUR, house_map, table, tour_page, verbs
 
 CLI = Path("docs/cli.md")
 CLASSES = Path("clusters")
 README = Path("README.md")
+ARCHITECTURE = Path("docs/architecture.md")
 
 
 def pages(root: Path) -> dict[Path, str]:
     """What each file that is made should hold, by path from the root.
 
     Raises:
-        InputError: README.md lacks a marker.
+        InputError: a page lacks a marker, or a lab cannot be read.
     """
-    readme = (root / README).read_text()
-    for marker, made in {"labs": lab_table(root), "map": house_map(root)}.items():
-        readme = _replaced(readme, marker, made)
-    return {CLI: cli_page(), TOUR: tour_page(root), README: readme, **class_files(root)}
+    tables = {"labs": lab_table(root), "map": house_map(root)}
+    return {
+        CLI: cli_page(),
+        TOUR: tour_page(root),
+        RESULTS_PAGE: results_page(root),
+        README: _filled(README, root, tables),
+        ARCHITECTURE: _filled(ARCHITECTURE, root, {"map": tables["map"]}),
+        **class_files(root),
+    }
 
 
 def class_files(root: Path) -> dict[Path, str]:
@@ -101,15 +110,18 @@ def main(arguments: list[str]) -> int:
     return InputError.exit_code if stale and arguments else 0
 
 
-def _replaced(text: str, marker: str, made: str) -> str:
-    begin, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
-    for each in (begin, end):
-        if text.count(each) != 1:
-            raise InputError(
-                Problem(path=str(README), key=each, message=f"stands {text.count(each)} times; must be once")
-            )
-    before, _, rest = text.partition(begin)
-    return f"{before}{begin}\n{made}\n{end}{rest.partition(end)[2]}"
+def _filled(path: Path, root: Path, tables: Mapping[str, str]) -> str:
+    """A page with what is made between the markers of that name."""
+    text = (root / path).read_text()
+    for marker, made in tables.items():
+        begin, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
+        for each in (begin, end):
+            if text.count(each) != 1:
+                message = f"stands {text.count(each)} times; must be once"
+                raise InputError(Problem(path=str(path), key=each, message=message))
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{made}\n{end}{rest.partition(end)[2]}"
+    return text
 
 
 def _parameters(command: Any) -> Iterator[tuple[str, str]]:
@@ -123,7 +135,7 @@ def _parameters(command: Any) -> Iterator[tuple[str, str]]:
 
 
 def _unwrapped(text: str) -> str:
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    return "\n\n".join(map(plain, text.split("\n\n")))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ PRICE_VARIABLE = "CLUSTERLAB_USD_PER_HOUR"
 """The price of the machine in dollars an hour; not set where nobody knows it."""
 FINGERPRINT_VARIABLE = "CLUSTERLAB_FINGERPRINT"
 COMMIT_VARIABLE = "CLUSTERLAB_COMMIT"
+RESULTS, RESULTS_PAGE = Path("labs", "results"), Path("docs", "results.md")
+"""What `clusterlab reproduce` itself writes after each lab: it makes the commit of the next one no other."""
 STOP_SECONDS = 45
 """How long a job that is stopped has for its record, and its server for the answers that it has begun."""
 
@@ -53,7 +55,7 @@ class Request:
             tags=tags,
             asked=Asked.of(tags.lab, job.name, config, root=root),
             usd_per_hour=usd_per_hour(environment),
-            commit=_commit(root) or environment.get(COMMIT_VARIABLE),
+            commit=commit_of(root) or environment.get(COMMIT_VARIABLE),
         )
 
     def entrypoint(self, folder: Path, *, python: str) -> str:
@@ -101,11 +103,12 @@ def _tags(job_name: str, environment: Mapping[str, str]) -> Tags:
     return Tags.parse(text) if text else Tags(course="none", lab=job_name, student="local")
 
 
-def _commit(root: Path) -> str | None:
+def commit_of(root: Path) -> str | None:
     """The commit of the repository, `-dirty` where files differ from it; None where there is no repository."""
+    own = [f":(exclude){path.as_posix()}" for path in (RESULTS, RESULTS_PAGE)]
     try:
         head = _git(root, "rev-parse", "HEAD")
-        return f"{head}-dirty" if _git(root, "status", "--porcelain") else head
+        return f"{head}-dirty" if _git(root, "status", "--porcelain", "--", ".", *own) else head
     except (FileNotFoundError, subprocess.CalledProcessError):
         return None
 

@@ -20,8 +20,8 @@ FOLDERS = {
     "`slurm.yaml` for a computing centre. Editors complete and check a class by `class.schema.json`.",
     "images": "What machines install: locks, Dockerfiles, a Packer template, and the digests of other people's images. "
     "Versions stand in `*.lock` and nowhere else; `make lock` resolves them from `*.in`.",
-    "docs": "Pages, made from the code where they can be. `cli.md`, `identity.md` and this tour are; a test holds each "
-    "command and link of the others against the code.",
+    "docs": "Pages, made from the code where they can be. `cli.md`, `identity.md`, `results.md` and this tour are; a "
+    "test holds each command and link of the others against the code. `site/` makes a site of them: `make site`.",
 }
 """What folders of data are; one that Python reads says so itself."""
 PACKAGES = ("clusterlab", "jobs", "infra", "tests")

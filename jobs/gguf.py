@@ -105,8 +105,14 @@ def _work(config: Config) -> dict[str, float]:
     Vocabulary.of(tokenizer, shape.vocab_size)
     run = run_folder().absolute()
     with tempfile.TemporaryDirectory(prefix="corpus-", dir=run) as corpus:
-        counts = {"row_length": config.row_length, "num_calibration": 0, "num_evaluation": config.num_rows}
-        Corpus.of(config.text, tokenizer, **counts, seed=config.seed).save(Path(corpus))
+        Corpus.of(
+            config.text,
+            tokenizer,
+            row_length=config.row_length,
+            num_calibration=0,
+            num_evaluation=config.num_rows,
+            seed=config.seed,
+        ).save(Path(corpus))
         asked = Asked(
             base=str(folder),
             corpus=corpus,

@@ -113,7 +113,7 @@ class Entry:
             "cost_usd": self.run.cost_usd,
             "verdict": self.verdict or None,
             "fingerprint": self.run.fingerprint,
-            "metrics": {name: _finite(value) for name, value in self.run.metrics.items()},
+            "metrics": {name: finite(value) for name, value in self.run.metrics.items()},
             "pictures": self.pictures,
             "texts": self.texts,
             "failing": [result_json(result) for result in self.failing],
@@ -229,7 +229,7 @@ def result_json(result: Result) -> dict[str, Any]:
     wanted, value = result.expectation, result.value
     return {
         "metric": result.metric,
-        "value": None if value is None else _finite(value),
+        "value": None if value is None else finite(value),
         "low": wanted and wanted.low,
         "high": wanted and wanted.high,
         "source": wanted and wanted.source,
@@ -266,6 +266,6 @@ def _lab(path: Path, root: Path) -> Lab | str:
         return f"{shown} cannot be read; `clusterlab check {shown}` says why"
 
 
-def _finite(value: float) -> float | str:
+def finite(value: float) -> float | str:
     """A number as JSON can have it: NaN and infinity as texts."""
     return value if math.isfinite(value) else str(value)

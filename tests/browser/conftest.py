@@ -65,14 +65,14 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def window(browser: Browser, file: Path, **screen: Any) -> Iterator[Shown]:
-    """The page on a screen, with no net."""
-    context = browser.new_context(offline=True, **screen)
+def window(browser: Browser, file: Path | str, **screen: Any) -> Iterator[Shown]:
+    """The page on a screen: a file with no net, or what a server of this machine has at an address."""
+    context = browser.new_context(offline=isinstance(file, Path), **screen)
     shown = Shown(page=context.new_page())
     shown.page.on("console", lambda message: shown.complaints.append(message.text))
     shown.page.on("pageerror", lambda error: shown.complaints.append(str(error)))
     shown.page.on("request", lambda request: shown.requests.append(request.url))
-    shown.page.goto(file.as_uri())
+    shown.page.goto(file if isinstance(file, str) else file.as_uri())
     yield shown
     context.close()
 

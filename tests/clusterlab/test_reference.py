@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from clusterlab.class_schema import FIRST_LINE
-from clusterlab.reference import cli_page, lab_table, main, pages
+from clusterlab.reference import ARCHITECTURE, CLI, README, cli_page, lab_table, main, pages
+from clusterlab.request import RESULTS_PAGE
+from clusterlab.tour import TOUR
 from tests.clusterlab.conftest import ROOT, spoil
 
+MAP = "<!-- map -->\n<!-- /map -->\n"
 MARKED = "# House\n<!-- labs -->\nold\n<!-- /labs -->\nbetween\n<!-- map -->\n<!-- /map -->\nafter\n"
 
 
@@ -15,6 +18,8 @@ MARKED = "# House\n<!-- labs -->\nold\n<!-- /labs -->\nbetween\n<!-- map -->\n<!
 def marked(house: Path) -> Path:
     """The small house, with a README that has the markers."""
     (house / "README.md").write_text(MARKED)
+    (house / "docs").mkdir()
+    (house / "docs" / "architecture.md").write_text(MAP)
     (house / "clusterlab").mkdir()
     (house / "clusterlab" / "__init__.py").write_text('"""The library."""\n')
     (house / "clusterlab" / "one.py").write_text('"""One noun,\nin two lines.\n\nMore."""\n')
@@ -22,7 +27,7 @@ def marked(house: Path) -> Path:
     return house
 
 
-@pytest.mark.parametrize("path", [Path("docs/cli.md"), Path("docs/tour.md"), Path("README.md")], ids=str)
+@pytest.mark.parametrize("path", [CLI, TOUR, RESULTS_PAGE, README, ARCHITECTURE], ids=str)
 def test_the_pages_of_this_repository_are_fresh(path: Path) -> None:
     assert (ROOT / path).read_text() == pages(ROOT)[path], "`python -m clusterlab.reference` rewrites it"
 
@@ -43,7 +48,8 @@ def test_the_cli_page_has_each_verb_option_and_exit_code() -> None:
 def test_rewriting_makes_what_check_calls_fresh(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check"]) == 2
     stale = [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()]
-    assert stale == ["docs/cli.md", "docs/tour.md", "README.md", "clusters/class.schema.json", "clusters/llm-2026.yaml"]
+    pages = ["docs/cli.md", "docs/tour.md", "docs/results.md", "README.md", "docs/architecture.md"]
+    assert stale == [*pages, "clusters/class.schema.json", "clusters/llm-2026.yaml"]
     assert main([]) == 0
     assert main(["--check"]) == 0
     text = Path("README.md").read_text()

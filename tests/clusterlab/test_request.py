@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clusterlab.errors import InputError
-from clusterlab.request import Request, usd_per_hour
+from clusterlab.request import RESULTS, RESULTS_PAGE, Request, commit_of, usd_per_hour
 from tests.repository import copy_repository
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +66,18 @@ def test_the_commit_says_whether_files_differ_from_it(tmp_path: Path) -> None:
     commit = _commit(repository, environment)
     assert commit.endswith("-dirty")
     assert len(commit) == 40 + len("-dirty")
+
+
+def test_what_a_reproduction_keeps_makes_no_other_commit(tmp_path: Path) -> None:
+    for path in (RESULTS / "echo.jsonl", RESULTS_PAGE):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).touch()
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "-m", "none"]):
+        subprocess.run(["git", "-C", tmp_path, *identity, *command], check=True)
+    assert len(commit_of(tmp_path) or "") == 40
+    (tmp_path / "labs" / "echo.yaml").touch()
+    assert (commit_of(tmp_path) or "").endswith("-dirty")
 
 
 def _commit(root: Path, environment: dict[str, str]) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -33,7 +34,7 @@ def job(python: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, di
 def rows() -> torch.Tensor:
     config = parse(Config, GIVEN)
     tokenizer = Base.of(config.model, lambda *_: None).tokenizer()
-    counts = {"row_length": config.row_length, "num_calibration": 0, "num_evaluation": config.num_rows}
+    counts: dict[str, Any] = {"row_length": config.row_length, "num_calibration": 0, "num_evaluation": config.num_rows}
     evaluation: torch.Tensor = Corpus.of(config.text, tokenizer, **counts, seed=config.seed).evaluation
     return evaluation
 

@@ -31,8 +31,9 @@ def _folder(tmp_path: Path, **lengths: int) -> Source:
 
 
 def _corpus(source: Source, num_calibration: int = 4, num_evaluation: int = 3, seed: int = 0) -> Corpus:
-    counts = {"num_calibration": num_calibration, "num_evaluation": num_evaluation}
-    return Corpus.of(source, Words(), row_length=8, seed=seed, **counts)
+    return Corpus.of(
+        source, Words(), row_length=8, num_calibration=num_calibration, num_evaluation=num_evaluation, seed=seed
+    )
 
 
 def _rows(part: Any) -> set[tuple[int, ...]]:
