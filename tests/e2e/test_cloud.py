@@ -97,7 +97,10 @@ def test_a_managed_job_goes_on_from_its_checkpoint(
     assert (values["metrics"]["first"] > 0) is (launched == 2)
 
 
-@pytest.mark.parametrize(("number", "code", "verdict"), [(signal.SIGINT, 130, "STOPPED"), (signal.SIGKILL, -9, None)])
+@pytest.mark.parametrize(
+    ("number", "code", "verdict"),
+    [(signal.SIGINT, 130, "STOPPED"), pytest.param(signal.SIGKILL, -9, None, marks=pytest.mark.slow)],
+)
 def test_nothing_is_left_of_a_rehearsal_that_is_interrupted_half_way(
     repository: Path, rehearse: Rehearse, number: int, code: int, verdict: str | None
 ) -> None:
