@@ -11,6 +11,7 @@ from jobs.collapse.regime import LABELS, Regime
 
 COLORS = {Regime.REPLACE: "#b5452c", Regime.KEEP: "#2f6f9f", Regime.ACCUMULATE: "#4d8f57"}
 EXPECTED: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 1.2}
+FORMULA = "formula"
 BINS = 30
 
 
@@ -23,18 +24,21 @@ def draw(toys: Mapping[str, Any], models: Mapping[str, Any], title: str, path: P
     panels = figure.subplots(2, 3)
     _draw_gaussian(panels[0][0], toys["gaussian"])
     _draw_words(panels[0][1], toys["words"], "known")
-    panels[0][1].set(title="words that are still known", ylabel="words", yscale="log")
+    panels[0][1].set(title="words that are still known", ylabel="words")
+    panels[0][1].set_ylim(bottom=0)
     _draw_words(panels[0][2], toys["words"], "lost_mass")
     panels[0][2].set(title="real text whose words are lost", ylabel="share of the real distribution")
-    _draw_models(panels[1][0], models, "perplexity", "black")
+    _draw_models(panels[1][0], models, "perplexity", "before any training")
     panels[1][0].set(title=f"language model: {title}", ylabel="perplexity on held-out real text")
     _draw_written(panels[1][1], models)
-    _draw_models(panels[1][2], models, "distinct", "black")
+    _draw_models(panels[1][2], models, "distinct", "the real text")
     panels[1][2].set(title="variety of what is written", ylabel=f"distinct runs of {GRAM} tokens (share)")
     for axes in panels.flat:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=8)
+    # Between the curves, where matplotlib finds no room.
+    panels[0][1].legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1, 0.4))
     FigureCanvasAgg(figure).print_png(path)
 
 
@@ -44,7 +48,7 @@ def _draw_gaussian(axes: Any, found: Mapping[str, Any]) -> None:
         axes.plot(found[regime]["expected"], **EXPECTED)
     typical = found["unbiased"]["typical"]
     axes.plot(typical, color="#999999", label="only generated, unbiased: a typical line")
-    axes.plot(found["unbiased"]["expected_typical"], **EXPECTED)
+    axes.plot(found["unbiased"]["expected_typical"], **EXPECTED, label=FORMULA)
     axes.set(title="Gaussian fitted to its own samples", ylabel="variance (mean of all lines)", xlabel="generation")
     axes.set_ylim(bottom=0)
 
@@ -53,17 +57,18 @@ def _draw_words(axes: Any, found: Mapping[str, Any], name: str) -> None:
     for regime, color in COLORS.items():
         axes.plot(found[regime][name], color=color, label=LABELS[regime])
         axes.plot(found[regime][f"expected_{name}"], **EXPECTED)
+    axes.lines[-1].set_label(FORMULA)
     axes.set(xlabel="generation")
 
 
-def _draw_models(axes: Any, models: Mapping[str, Any], name: str, color: str) -> None:
+def _draw_models(axes: Any, models: Mapping[str, Any], name: str, reference: str) -> None:
     for regime in _present(models):
         values = [record[name] for record in models[regime]]
         axes.plot(values, "o-", color=COLORS[regime], label=LABELS[regime], markersize=4)
-    label = "before any training" if name == "perplexity" else "the real text"
-    axes.axhline(models["real"][name], color=color, linewidth=1, linestyle="--", label=label)
+    axes.axhline(models["real"][name], color="black", linewidth=1, linestyle="--", label=reference)
     axes.set(xlabel="generation")
     axes.set_xticks(range(len(values)))
+    axes.margins(y=0.1)
 
 
 def _draw_written(axes: Any, models: Mapping[str, Any]) -> None:
