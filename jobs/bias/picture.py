@@ -20,7 +20,7 @@ def draw(found: Found, groups: Mapping[str, Mapping[str, float]], title: str, pa
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(15, 5), layout="constrained")
+    figure = Figure(figsize=(15, 5.6), layout="constrained")
     figure.suptitle(title)
     flips, answers, shifts = figure.subplots(1, 3)
     _draw_flips(flips, {form: metrics for form, metrics in found.items() if "bits" in metrics})
@@ -30,7 +30,9 @@ def draw(found: Found, groups: Mapping[str, Mapping[str, float]], title: str, pa
         axes.set_axisbelow(True)
         axes.grid(axis="y", alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(axis="x", rotation=40)
+        axes.tick_params(axis="x", labelrotation=35)
+        for label in axes.get_xticklabels():
+            label.set_horizontalalignment("right")
     FigureCanvasAgg(figure).print_png(path)
 
 
@@ -50,7 +52,7 @@ def _draw_flips(axes: Any, found: Found) -> None:
     accuracy = [100 * each["accuracy"] for each in metrics]
     off = [[100 * abs(each[f"accuracy_{end}"] - each["accuracy"]) for each in metrics] for end in ("low", "high")]
     axes.errorbar(labels, accuracy, yerr=off, fmt="o-", color=BLUE, capsize=3, label="right, with 95 %")
-    axes.set(title="answers that changed, and answers that are right", ylabel="% of all questions", ylim=(0, 100))
+    axes.set(title="answers that changed, and that are right", ylabel="% of all questions", ylim=(0, 100))
     _legend(axes)
 
 
@@ -61,8 +63,8 @@ def _draw_answers(axes: Any, found: Found) -> None:
         labels,
         {
             ("stereotyped", RED): [each["stereotyped"] for each in metrics],
-            ("against the stereotype", SAND): [each["against"] for each in metrics],
-            ("unknown, which is right", GREY): [each["unknown"] for each in metrics],
+            ("against it", SAND): [each["against"] for each in metrics],
+            ("unknown (right)", GREY): [each["unknown"] for each in metrics],
         },
     )
     axes.set(title="answers where the context leaves it open", ylabel="% of such questions", ylim=(0, 100))
@@ -76,7 +78,7 @@ def _draw_groups(axes: Any, groups: Mapping[str, Mapping[str, float]]) -> None:
         shifts = [100 * (groups[label][group] - first[group]) for label in labels]
         axes.plot(labels, shifts, "o-", color=f"C{number % 10}", markersize=4, linewidth=1.2, label=group)
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.set(title="stereotyped answers, by the group they are about", ylabel="points to the unquantized model")
+    axes.set(title="stereotyped answers, by group", ylabel="points to the unquantized model")
     _legend(axes)
 
 
@@ -89,4 +91,4 @@ def _stacked(axes: Any, labels: Sequence[str], parts: Mapping[tuple[str, str], S
 
 
 def _legend(axes: Any) -> None:
-    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=4)
+    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=4)

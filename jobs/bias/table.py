@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 from jobs.launch.markdown import table
@@ -61,7 +60,7 @@ def _bias(form: str, metrics: Mapping[str, float]) -> list[str]:
         for cell in (f"{metrics[name]:+.3f}", _between(metrics, name, 1, "+"))
     ]
     shifts = [_points(metrics[name]) for name in ("group_rise", "group_fall")]
-    return [form, *map(_percent, _of(metrics, *names)), *itertools.chain(*scores), *shifts]
+    return [form, *map(_percent, _of(metrics, *names)), *scores, *shifts]
 
 
 def _calibration(form: str, metrics: Mapping[str, float]) -> list[str]:

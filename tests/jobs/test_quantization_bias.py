@@ -74,6 +74,8 @@ def test_table_picture_and_every_answer_are_written(short: tuple[Path, dict[str,
     table = (folder / "table.md").read_text()
     assert table.startswith("witness, 160 questions (world), seed 0.\n")
     assert sum(line.startswith("| RTN, 2 bits |") for line in table.splitlines()) == 3
+    parts = [part.splitlines() for part in re.split(r"\n\n", table) if part.startswith("|")]
+    assert [{line.count("|") for line in lines} for lines in parts] == [{14}, {15}, {6}]
     assert f"| {100 * metrics['accuracy_rtn_2']:.1f} % |" in table
     assert (folder / "bias.png").read_bytes().startswith(b"\x89PNG")
     lines = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
