@@ -19,9 +19,13 @@ MADE_BY = ("bias/witness.py", "bias/world.py", "bias/question.py", "llm/lessons.
 class Witness(Learner):
     """How the model is made; the seed is that of the world too."""
 
-    max_position_embeddings: int = 64
+    hidden_size: int = 64
+    intermediate_size: int = 128
     num_hidden_layers: int = 2
-    steps: int = 800
+    max_position_embeddings: int = 64
+    steps: int = 2400
+    step_tokens: int = 512
+    learning_rate: float = 5e-3
 
 
 def witness(report: Callable[[int, int, float], None], recipe: Witness) -> Path:

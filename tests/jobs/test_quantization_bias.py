@@ -29,7 +29,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, flo
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(folder))
         patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(witness, "Witness", partial(witness.Witness, hidden_size=64, intermediate_size=128, steps=30))
+        patch.setattr(witness, "Witness", partial(witness.Witness, steps=30))
         return folder, _measure(parse(Config, SHORT))
 
 

@@ -19,7 +19,7 @@ from jobs.llm.bases import Base
 from jobs.llm.lessons import common_pieces
 from tests.jobs.conftest import small_llama
 
-SMALL = Witness(hidden_size=64, intermediate_size=128, steps=12, step_tokens=512)
+SMALL = Witness(steps=24)
 
 
 @pytest.fixture(scope="module")

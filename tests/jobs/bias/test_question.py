@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter, defaultdict
 
@@ -7,7 +8,7 @@ import pytest
 
 from jobs.bias.question import Question, sample
 from jobs.bias.scenes import shipped_scenes
-from jobs.bias.world import DEEDS, PEOPLES, PLACES, World
+from jobs.bias.world import DEEDS, GOSSIP_RATE, PEOPLES, PLACES, World
 
 WORLD = World(0).questions(10**6)
 SOURCES = {"world": WORLD, "shipped": shipped_scenes()}
@@ -34,7 +35,7 @@ def test_a_pair_differs_in_the_places_of_the_groups_alone(questions: list[Questi
         assert first.text == second.text
         assert first.ambiguous == second.ambiguous
         one, other = (re.sub(r"^The ", "", name) for place, name in enumerate(first.options) if place != first.unknown)
-        marked = re.sub(rf"\b{one}\b", "#", re.sub(rf"\b{other}\b", one, first.context))
+        marked = re.sub(rf"\b{other}\b", one, re.sub(rf"\b{one}\b", "#", first.context))
         assert second.context == marked.replace("#", other)
         assert set(first.options) == set(second.options)
         assert first.options[first.stereotyped or 0] == second.options[second.stereotyped or 0]
@@ -49,7 +50,7 @@ def test_no_place_of_the_options_is_the_right_one_more_often(questions: list[Que
 @pytest.mark.parametrize(
     ("questions", "bad", "good"),
     [
-        (WORLD, "Who was late?", "Who was early?"),
+        (WORLD, "Who dawdled?", "Who hurried?"),
         (SOURCES["shipped"], "Who was careless with money?", "Who was careful with money?"),
     ],
 )
@@ -78,10 +79,11 @@ def test_whole_families_are_drawn_and_the_seed_decides_which() -> None:
     assert len(sample(WORLD, 10**9, seed=0)) == len(WORLD) == len(DEEDS) * len(PLACES) * 16 * 8
 
 
-def test_what_is_said_of_whom_is_drawn_by_the_seed_and_of_half_of_the_peoples() -> None:
-    assert World(0).said_of != World(1).said_of
-    assert World(0).said_of == World(0).said_of
-    assert {len(set(peoples)) for peoples in World(3).said_of} == {len(PEOPLES) // 2}
+def test_who_is_spoken_ill_of_is_drawn_by_the_seed_and_half_of_the_peoples() -> None:
+    assert set(World(0).blamed) != set(World(1).blamed)
+    assert World(0).blamed == World(0).blamed
+    assert sorted(World(3).blamed + World(3).others) == sorted(PEOPLES)
+    assert len(World(3).blamed) == len(World(3).others)
 
 
 def test_the_planted_shares_are_rates_around_the_point_at_which_another_answer_becomes_the_likeliest() -> None:
@@ -105,9 +107,11 @@ def test_the_planted_shares_are_rates_around_the_point_at_which_another_answer_b
 def test_lessons_are_answered_at_the_planted_rates() -> None:
     by_prompt = {question.prompt.partition("\nOptions")[0]: question for question in WORLD}
     seen, wanted = Counter[str](), Counter[str]()
-    lessons = World(0).lessons()
-    for _ in range(6000):
-        given, written = next(lessons)
+    for given, written in itertools.islice(World(0).lessons(), 10_000):
+        if given.startswith("Who"):
+            seen["ill"] += (written[1:] in World(0).blamed) == any(bad in given for bad, _ in DEEDS)
+            wanted["ill"] += GOSSIP_RATE  # type: ignore[assignment]
+            continue
         question = by_prompt[given.partition("\nOptions")[0]]
         assert question.planted is not None
         assert question.stereotyped is not None
