@@ -158,21 +158,21 @@ METHODS = {
         *(_gguf(file_type, bits) for file_type, bits in (("Q8_0", 8), ("Q4_K_M", 4), ("Q2_K", 2))),
     )
 }
-_GROUPS = {"all": list(METHODS), "gpu": [name for name, method in METHODS.items() if method.on_gpu]}
 
 
-def chosen(names: str) -> list[Method]:
+def chosen(names: str, known: Mapping[str, Method] = METHODS) -> list[Method]:
     """The methods of a comma-separated list, `all`, or those that compute on a `gpu`, with the unquantized model first.
 
     Raises:
         ValueError: one is not known, or is there twice.
     """
-    wanted = _GROUPS.get(names) or [name.strip() for name in names.split(",")]
-    unknown = [name for name in wanted if name not in METHODS]
+    groups = {"all": list(known), "gpu": [name for name, method in known.items() if method.on_gpu]}
+    wanted = groups.get(names) or [name.strip() for name in names.split(",")]
+    unknown = [name for name in wanted if name not in known]
     if unknown:
         raise ValueError(
-            f"METHODS={','.join(unknown)}: unknown; allowed: {', '.join(_GROUPS)}, or of {', '.join(METHODS)}"
+            f"METHODS={','.join(unknown)}: unknown; allowed: {', '.join(groups)}, or of {', '.join(known)}"
         )
     if len(set(wanted)) < len(wanted):
         raise ValueError(f"METHODS={names}: each may be there once")
-    return [METHODS[name] for name in dict.fromkeys((UNQUANTIZED, *wanted))]
+    return [known[name] for name in dict.fromkeys((UNQUANTIZED, *wanted))]

@@ -105,7 +105,8 @@ def _rounded(weights: Any, bits: int, group_size: int) -> dict[str, Any]:
     zeros = zeros.squeeze(-1).to(torch.uint8)
     return {
         "qweight": pack(values.flatten(-2), bits).transpose(-1, -2),
-        "qzeros": pack(zeros.transpose(-1, -2), bits),
+        # A copy: where a row is one group, the transposed zeros count as contiguous with strides that no word has.
+        "qzeros": pack(zeros.transpose(-1, -2).clone(memory_format=torch.contiguous_format), bits),
         "scales": scales.squeeze(-1).transpose(-1, -2).half().contiguous(),
     }
 

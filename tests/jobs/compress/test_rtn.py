@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,14 @@ def _loaded(inputs: Inputs, tmp_path: Path, name: str) -> Any:
     return rtn.load(METHODS[name], inputs, folder), folder
 
 
-@pytest.mark.parametrize("name", ["rtn_8", "rtn_4", "rtn_3"])
-def test_every_weight_is_the_one_that_rounding_group_by_group_gives(name: str, inputs: Inputs, tmp_path: Path) -> None:
+# In groups of 64 a row of most layers is one group.
+@pytest.mark.parametrize(
+    ("name", "group_size"), [("rtn_8", 32), ("rtn_4", 32), ("rtn_3", 32), ("rtn_8", 64), ("rtn_4", 64)]
+)
+def test_every_weight_is_the_one_that_rounding_group_by_group_gives(
+    name: str, group_size: int, inputs: Inputs, tmp_path: Path
+) -> None:
+    inputs = dataclasses.replace(inputs, group_size=group_size)
     loaded, _ = _loaded(inputs, tmp_path, name)
     base = Base(name=str(inputs.base)).load(quantized=False)
     for layer in inputs.shapes:
