@@ -15,7 +15,6 @@ from clusterlab.config import Source, by_scale, range_problems
 from clusterlab.errors import InputError, MissingError, Problem
 from clusterlab.fit.footprint import Footprint
 from clusterlab.fit.memory import Precision, model_states
-from clusterlab.fit.shapes import SHAPES, Shape
 from clusterlab.fit.strategies import Strategy
 from clusterlab.run import METRICS
 from jobs.compress.environments import python_of
@@ -23,7 +22,7 @@ from jobs.launch.finished import Finished
 from jobs.launch.folder import run_folder
 from jobs.launch.workers import Place, run_worker
 from jobs.llm.hub import WIKITEXT
-from jobs.mixture.text import VOCABULARY, Text, kinds_of
+from jobs.mixture.text import Text, kinds_of
 from jobs.parallel.mixtral import MIXTRAL_8X7B, Mixture
 from jobs.parallel.settings import MADE, TOKENIZER, Training
 from jobs.parallel.workers import Notice, train_on_workers
@@ -43,7 +42,7 @@ NUM_ASKED = 8
 class Config(Training):
     """One text, and three models of it with as many active parameters."""
 
-    model: str = by_scale(tiny="tiny", small="tiny", single="smollm2-135m", full="tinyllama-1.1b")
+    model: str = by_scale(tiny="micro", small="micro", single="smollm2-135m", full="tinyllama-1.1b")
     """The dense model's shape, by the names of `clusterlab fit`; an expert is narrower, so that TOP_K are as wide."""
     num_experts: int = 8
     """In each layer; a multiple of the workers, who have as many each."""
@@ -52,18 +51,18 @@ class Config(Training):
     balance: float = 0.01
     """How much the balance loss counts, as in Switch Transformer; it is trained again with 0."""
     data: Source = by_scale(tiny=MADE, small=MADE, single=WIKITEXT, full=WIKITEXT)
-    """A text: a hub id with revision, a folder with `*.txt` or `*.parquet`, or `made` (stated facts, from the seed)."""
+    """A text: a hub id with revision, a folder with `*.txt` or `*.parquet`, or `made` (dialects, from the seed)."""
     tokenizer: Source = by_scale(tiny=MADE, small=MADE, single=TOKENIZER, full=TOKENIZER)
     """Of a text that is not made: a hub id with revision, or a folder."""
     global_batch_size: int = by_scale(tiny=32, small=32, single=16, full=64)
     """Rows a step, of all ranks together."""
     micro_batch_size: int = by_scale(tiny=16, small=16, single=2, full=1)
     """Rows that a rank computes at once, over which the balance loss is taken."""
-    steps: int = by_scale(tiny=150, small=150, single=300, full=300)
+    steps: int = by_scale(tiny=400, small=400, single=300, full=300)
     """Optimizer steps, of each of the three."""
     learning_rate: float = by_scale(tiny=3e-3, small=3e-3, single=3e-4, full=3e-4)
     """Of AdamW, constant."""
-    checkpoint_every: int = by_scale(tiny=50, small=50, single=100, full=100)
+    checkpoint_every: int = by_scale(tiny=100, small=100, single=100, full=100)
     """Steps between checkpoints."""
     num_held_out: int = by_scale(tiny=128, small=128, single=64, full=64)
     """Rows at the end of the text that nothing is trained on."""
@@ -77,12 +76,6 @@ class Config(Training):
     """Serve the mixture by vLLM, whose environment `make env-vllm` makes, and compare its answers."""
     ready_seconds: int = by_scale(tiny=600, small=600, single=900, full=1800)
     """How long vLLM may take until it can be asked."""
-
-    @property
-    def shape(self) -> Shape:
-        """Of the dense model; a text that is made has a vocabulary of its own."""
-        shape = SHAPES[self.model]
-        return dataclasses.replace(shape, vocab_size=VOCABULARY) if self.data == MADE else shape
 
     @property
     def mixture(self) -> Mixture:

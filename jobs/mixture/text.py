@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clusterlab.errors import InputError, Problem
-from jobs.llm.instructions import STATEMENTS, load_facts
-from jobs.llm.pretrain import EOS, byte_level_bpe
+from jobs.llm.lessons import word_level
+from jobs.llm.pretrain import SPECIAL_TOKENS
 from jobs.parallel.settings import MADE, Training
-from jobs.parallel.tokens import Stream, tokenizer_of
+from jobs.parallel.tokens import LIKELY, SUCCESSORS, Stream, tokenizer_of
 
-VOCABULARY = 1024
+VOCABULARY = 256
 """Of the text that is made."""
-TOKENIZED = 20_000
-"""Sentences that its tokenizer is made of."""
+DIALECTS = tuple("ABCDEFGH")
+SENTENCE = 16
+"""Tokens, with the dialect's sign."""
 SIGNS = ("begins a word", "goes on in a word", "number", "sign")
 """Kinds of token of any other text."""
 
@@ -37,14 +37,15 @@ class Text:
     def of(cls, config: Training, num_held_out: int) -> Text:
         """The text that a lab trains on, of which the last rows are held out.
 
-        `made` states facts, each sentence of one of seven relations, which are the kinds of its tokens.
+        `made` is of eight dialects, which are the kinds of its tokens: a sentence begins with the sign of its dialect,
+        and which words may follow a word is another matter in each. It is more to know than one small MLP can hold.
 
         Raises:
             InputError: it cannot be read, is too short, or has tokens that the model has not.
         """
         if config.data == MADE:
-            tokenizer, ids, kinds = _made(config, config.steps * config.global_batch_size + num_held_out)
-            return cls._cut(config, num_held_out, ids, kinds, tokenizer)
+            ids, kinds = _made(config, config.steps * config.global_batch_size + num_held_out)
+            return cls._cut(config, num_held_out, ids, kinds, _words())
         tokenizer, ids = tokenizer_of(config), Stream.of(config).ids
         signs = _signs(tokenizer.convert_ids_to_tokens(range(config.shape.vocab_size)))
         return cls._cut(config, num_held_out, ids, signs[ids], tokenizer)
@@ -62,38 +63,32 @@ class Text:
 
 def kinds_of(config: Training) -> tuple[str, ...]:
     """The names of the kinds that the tokens of a text are of."""
-    return tuple(STATEMENTS) if config.data == MADE else SIGNS
+    return DIALECTS if config.data == MADE else SIGNS
 
 
-def _made(config: Training, num_rows: int) -> tuple[Any, Any, Any]:
-    """A tokenizer, and so many rows of token ids and of kinds: the sentences end to end."""
+def _made(config: Training, num_rows: int) -> tuple[Any, Any]:
+    """So many rows of token ids and of dialects: the sentences end to end."""
     import torch
 
-    tokenizer = byte_level_bpe(
-        (sentence for sentence, _ in itertools.islice(_sentences(config.seed), TOKENIZED)),
-        vocab_size=VOCABULARY,
-        add_prefix_space=True,
-    )
+    rng = random.Random(config.seed)
+    first = len(SPECIAL_TOKENS) + 1
+    signs, words = range(first, first + len(DIALECTS)), range(first + len(DIALECTS), VOCABULARY)
+    successors = {(sign, last): rng.sample(words, SUCCESSORS) for sign in signs for last in (sign, *words)}
     ids: list[int] = []
-    kinds: list[int] = []
-    sentences = _sentences(config.seed + 1)
     while len(ids) <= num_rows * config.seq_length:
-        texts, relations = zip(*itertools.islice(sentences, TOKENIZED), strict=True)
-        for tokens, relation in zip(tokenizer(list(texts))["input_ids"], relations, strict=True):
-            ids += [*tokens, EOS]
-            kinds += [relation] * (len(tokens) + 1)
-    return tokenizer, torch.tensor(ids), torch.tensor(kinds)
+        sign = rng.choice(signs)
+        ids.append(sign)
+        for choice in rng.choices(range(SUCCESSORS), LIKELY, k=SENTENCE - 1):
+            ids.append(successors[sign, ids[-1]][choice])
+    kinds = torch.tensor(ids[::SENTENCE]).repeat_interleave(SENTENCE) - first
+    return torch.tensor(ids), kinds
 
 
-def _sentences(seed: int) -> Iterator[tuple[str, int]]:
-    """Sentences without end, each with the number of its relation."""
-    rng = random.Random(seed)
-    facts = [(number, *pair) for number, pairs in enumerate(load_facts().values()) for pair in pairs.items()]
-    wordings = [STATEMENTS[relation] for relation in load_facts()]
-    while True:
-        rng.shuffle(facts)
-        for number, subject, answer in facts:
-            yield rng.choice(wordings[number]).format(subject, answer), number
+def _words() -> Any:
+    """The tokenizer of the text that is made: signs of dialects, and words of two syllables."""
+    syllables = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
+    words = [*DIALECTS, *(first + second for first in syllables for second in syllables)]
+    return word_level("".join(f" {word}" for word in words[: VOCABULARY - len(SPECIAL_TOKENS) - 1]).split("\n"))
 
 
 def _signs(tokens: Sequence[str]) -> Any:
