@@ -70,6 +70,38 @@ def test_two_ranks_with_half_of_the_experts_each_train_as_one_process_does(
     assert states == model_states(own, zero_stage=0, world_size=2, precision=Precision.FLOAT32)
 
 
+def _gradients(config: Training) -> dict[str, list[float]]:
+    """In each rank: the gradients of a step, of all experts, that the optimizer would take."""
+    engine = _engine(config)
+    engine.optimizer.step = engine.optimizer.zero_grad = _nothing
+    engine.train_step(micro_batches(Stream.of(config), config, 1, rank=engine.data_rank, size=engine.data_size))
+    found = {name: _sizes(weight.grad) for name, weight in engine.model.named_parameters()}
+    engine.close()
+    return found
+
+
+def _nothing() -> None:
+    pass
+
+
+def _sizes(gradient: Any) -> list[float]:
+    """By row or expert, how large it is."""
+    whole = gradient.full_tensor() if hasattr(gradient, "full_tensor") else gradient
+    return list(whole.reshape(len(whole), -1).norm(dim=1).tolist())
+
+
+def test_gradients_are_those_of_one_process_which_adamw_does_not_tell_from_their_double(pair: Group) -> None:
+    config = _config()
+    model = mixtral(_mixture(config), config.seq_length, seed=config.seed)
+    rows = micro_batches(Stream.of(config), config, 1, rank=0, size=1)
+    for tokens in rows:
+        (sum(_loss_of(model, tokens)) / len(rows)).backward()
+    found, _ = pair.call(_gradients, config)
+    assert found.keys() == dict(model.named_parameters()).keys()
+    for name, weight in model.named_parameters():
+        assert found[name] == pytest.approx(_sizes(weight.grad), rel=1e-3, abs=1e-6), name
+
+
 @pytest.mark.usefixtures("_alone")
 def test_a_checkpoint_of_two_is_read_by_one(pair: Group, tmp_path: Path, alone: dict[int, float]) -> None:
     pair.call(_train, _config(STEPS=3, CHECKPOINT_EVERY=3), tmp_path)
