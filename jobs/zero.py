@@ -10,6 +10,7 @@ import json
 import math
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from clusterlab.fit import strategies as fit
 from clusterlab.fit.footprint import Footprint
 from clusterlab.fit.memory import ZERO_STAGES, Precision, Recompute, model_states
 from clusterlab.run import METRICS
+from jobs.launch.finished import Finished
 from jobs.launch.folder import run_folder
 from jobs.parallel.settings import Device, Training
 from jobs.parallel.workers import Notice, train_on_workers
@@ -146,6 +148,7 @@ def _train(config: Config, notice: Notice) -> dict[str, float]:
     """In each worker: every case that no attempt has completed yet."""
     import torch.distributed as dist
 
+    from jobs.parallel.cases import once
     from jobs.parallel.loop import check_batch
     from jobs.parallel.tokens import Stream
     from jobs.parallel.zero import num_micro_batches
@@ -153,19 +156,13 @@ def _train(config: Config, notice: Notice) -> dict[str, float]:
     world_size = dist.get_world_size()
     check_batch(config, world_size)
     num_micro_batches(config, world_size)
-    stream = Stream.of(config)
+    stream, parts = Stream.of(config), Finished(folder=run_folder() / CASES)
     metrics: dict[str, float] = {"world_size": world_size}
     for name, options in cases_of(config, run_folder()).items():
-        record = run_folder() / CASES / f"{name}.json"
-        if not _is_done(record):
-            measured = _run_case(name, options, config, stream, notice)
-            if dist.get_rank() == 0:
-                _write(record, measured)
-            dist.barrier()
-            # The next case needs the disk.
-            shutil.rmtree(_checkpoints(name), ignore_errors=True)
-        if dist.get_rank() == 0:
-            metrics |= _flat(name, json.loads(record.read_text()))
+        case = once(parts, name, partial(_run_case, name, options, config, stream, notice))
+        # The next case needs the disk.
+        shutil.rmtree(_checkpoints(name), ignore_errors=True)
+        metrics |= _flat(name, case)
     return metrics
 
 
@@ -226,22 +223,6 @@ def _fullest(engine: Zero, stream: Stream, config: Config) -> Any:
 
 def _checkpoints(name: str) -> Path:
     return run_folder() / "checkpoints" / name
-
-
-def _is_done(record: Path) -> bool:
-    """Whether rank 0 has the record of a case; all ranks at once."""
-    import torch.distributed as dist
-
-    found = [record.exists()]
-    dist.broadcast_object_list(found)
-    return bool(found[0])
-
-
-def _write(record: Path, values: dict[str, Any]) -> None:
-    record.parent.mkdir(exist_ok=True)
-    partial = record.with_suffix(".partial")
-    partial.write_text(json.dumps(values))
-    partial.replace(record)
 
 
 def _flat(name: str, case: dict[str, Any]) -> dict[str, float]:

@@ -70,6 +70,16 @@ SHAPES = {
             tied=False,
         ),
         Shape(
+            name="micro",
+            hidden_size=64,
+            intermediate_size=64,
+            num_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            vocab_size=256,
+            tied=False,
+        ),
+        Shape(
             name="smollm2-135m",
             hidden_size=576,
             intermediate_size=1536,
@@ -121,8 +131,9 @@ SHAPES = {
         ),
     )
 }
-"""By name. `tiny` is ours, for a CPU; the others are the config.json of HuggingFaceTB/SmolLM2-135M (arXiv:2502.02737),
-TinyLlama/TinyLlama-1.1B (arXiv:2401.02385) and meta-llama/Llama-2-{7b,13b,70b}-hf (arXiv:2307.09288)."""
+"""By name. `tiny` and `micro` are ours, for a CPU; the others are the config.json of HuggingFaceTB/SmolLM2-135M
+(arXiv:2502.02737), TinyLlama/TinyLlama-1.1B (arXiv:2401.02385) and meta-llama/Llama-2-{7b,13b,70b}-hf
+(arXiv:2307.09288)."""
 
 
 def shape_of(name: str, *, path: str = "model") -> Shape:

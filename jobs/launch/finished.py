@@ -23,11 +23,15 @@ class Finished:
         Raises:
             StorageError: it cannot be written.
         """
-        path = self.folder / f"{name}.json"
-        if not path.exists():
-            self._write(path, work())
-        found: dict[str, Any] = json.loads(path.read_text())
-        return found
+        found = self.find(name)
+        if found is not None:
+            return found
+        self._write(self.folder / f"{name}.json", work())
+        return self.read(name)
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        """What a part found in an earlier attempt; None where it is not finished."""
+        return self.read(name) if (self.folder / f"{name}.json").exists() else None
 
     def read(self, name: str) -> dict[str, Any]:
         """What a finished part found."""

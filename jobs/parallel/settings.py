@@ -95,4 +95,4 @@ class Training:
         return wrong + source_problems(self, {"data": (MADE,), "tokenizer": (MADE,)})
 
 
-_MAY_BE_ZERO = ("max_failures", "seed", "weight_decay")
+_MAY_BE_ZERO = ("balance", "max_failures", "seed", "weight_decay")

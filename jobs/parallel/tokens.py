@@ -77,16 +77,21 @@ def made_ids(count: int, vocab_size: int, *, seed: int) -> list[int]:
     return ids
 
 
+def tokenizer_of(config: Training) -> Any:
+    """Of a text that is not made."""
+    from transformers import AutoTokenizer
+
+    name, _, revision = config.tokenizer.partition("@")
+    return AutoTokenizer.from_pretrained(name, revision=revision or None)
+
+
 def _ids(config: Training) -> Iterator[int]:
     texts = _texts(folder_of(config.data, "dataset", only=only_of(config.data, "train-*")))
     if config.tokenizer == MADE:
         for text in texts:
             yield from text.encode()
         return
-    from transformers import AutoTokenizer
-
-    name, _, revision = config.tokenizer.partition("@")
-    tokenizer = AutoTokenizer.from_pretrained(name, revision=revision or None)
+    tokenizer = tokenizer_of(config)
     for text in texts:
         yield from tokenizer(text, add_special_tokens=False)["input_ids"]
 

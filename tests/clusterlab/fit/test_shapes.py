@@ -12,6 +12,7 @@ PUBLISHED = {
     "tinyllama-1.1b": 1_100_048_384,
     "smollm2-135m": 134_515_008,
     "tiny": 803_968,
+    "micro": 82_240,
 }
 
 

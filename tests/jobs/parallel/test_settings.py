@@ -18,7 +18,7 @@ def test_a_scale_sets_every_value(scale: Scale) -> None:
     ("wrong", "message"),
     [
         ({"SCALE": "small"}, "SCALE=small: allowed: tiny, single, full"),
-        ({"MODEL": "gpt-5"}, "MODEL=gpt-5: allowed: tiny, smollm2-135m"),
+        ({"MODEL": "gpt-5"}, "MODEL=gpt-5: allowed: tiny, micro, smollm2-135m"),
         ({"STEPS": "0", "SEED": "-1"}, "STEPS=0: must be above 0; SEED=-1: must be 0 or more"),
         ({"GLOBAL_BATCH_SIZE": "6"}, "GLOBAL_BATCH_SIZE=6: must be a multiple of MICRO_BATCH_SIZE"),
         ({"DATA": "wikitext"}, "DATA=wikitext: allowed: made, a folder, or org/name@<40-hex revision>"),
