@@ -22,7 +22,7 @@ expects now. Each line is of a real run: `clusterlab reproduce` makes it of the 
 by hand. On your machine:
 
 ```
-make results                              # every lab, and the environments that it needs; goes on where it was
+make results                              # every lab, with its environments; goes on where it was interrupted
 make results LABS="qlora int8-outliers"   # these alone
 ```
 
