@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from clusterlab.lab import Lab, lab_paths
-from clusterlab.pages.words import plain
+from clusterlab.pages.words import ENGLISH, plain
 from clusterlab.report.results import number
 from clusterlab.reproduction.reproduction import Reproduction, reproductions
 from clusterlab.request import RESULTS_PAGE
@@ -75,14 +75,9 @@ def _where(of: Reproduction) -> tuple[str, ...]:
 
 def _measured(lab: Lab, last: Reproduction) -> str:
     rows = [
-        (
-            f"`{each.metric}`",
-            number(each.value),
-            str(each.expectation),
-            each.verdict,
-            plain(each.expectation.source) if each.expectation else "",
-        )
+        (f"`{each.metric}`", number(each.value), ENGLISH.range_of(wanted), each.verdict, plain(wanted.source))
         for each in last.against(lab)
+        if (wanted := each.expectation)
     ]
     return table(("metric", "measured", "expected", "", "source of the range"), rows)
 

@@ -123,7 +123,8 @@ SPANISH = Words(
     at_least="{} como mínimo",
     between="de {} a {}",
     verified="El último resultado verificado",
-    verified_as="**{verdict}** en la escala `{scale}`, el {day}, con el commit `{commit}`, en {machine}: {seconds} s.",
+    verified_as="**{verdict}** en la escala `{scale}`, el {day}, con el commit `{commit}`, en {seconds} s "
+    "(máquina: {machine}).",
     verified_head=("métrica", "medido", "se espera", ""),
     never="Todavía no se ha reproducido: `make results LABS={lab}` lo hace en esta máquina.",
     missing="falta",
