@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clusterlab.lab import Expectation
+from clusterlab.report.results import number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +49,10 @@ class Words:
     all_labs: str
     all_head: tuple[str, ...]
     all_note: str
+
+    def value_of(self, value: float | None) -> str:
+        """What was measured."""
+        return self.missing if value is None else number(value)
 
     def range_of(self, expected: Expectation) -> str:
         """The range in which a metric must lie."""
