@@ -15,7 +15,6 @@ from clusterlab.lab import Lab, ScalePlan, Translation, lab_paths, sidecar_path
 from clusterlab.pages.header import Header
 from clusterlab.pages.words import Words, plain
 from clusterlab.plan import Estimate, LabPlan, dollars, plan
-from clusterlab.report.results import number
 from clusterlab.reproduction.reproduction import Reproduction, reproductions
 from clusterlab.tour import table
 
@@ -136,9 +135,9 @@ def _verified(lab: Lab, root: Path, words: Words) -> Sequence[str]:
         seconds=words.unknown if last.seconds is None else f"{last.seconds:.0f}",
     )
     rows = [
-        (f"`{each.metric}`", number(each.value), words.range_of(each.expectation), each.verdict)
+        (f"`{each.metric}`", words.value_of(each.value), words.range_of(wanted), each.verdict)
         for each in last.against(lab)
-        if each.expectation
+        if (wanted := each.expectation)
     ]
     return [said, table(words.verified_head, rows)]
 

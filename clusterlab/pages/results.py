@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from clusterlab.lab import Lab, lab_paths
-from clusterlab.pages.words import plain
+from clusterlab.pages.words import ENGLISH, plain
 from clusterlab.report.results import number
 from clusterlab.reproduction.reproduction import Reproduction, reproductions
 from clusterlab.request import RESULTS_PAGE
@@ -22,7 +22,7 @@ expects now. Each line is of a real run: `clusterlab reproduce` makes it of the 
 by hand. On your machine:
 
 ```
-make results                              # every lab, and the environments that it needs; goes on where it was
+make results                              # every lab, with its environments; goes on where it was interrupted
 make results LABS="qlora int8-outliers"   # these alone
 ```
 
@@ -75,14 +75,9 @@ def _where(of: Reproduction) -> tuple[str, ...]:
 
 def _measured(lab: Lab, last: Reproduction) -> str:
     rows = [
-        (
-            f"`{each.metric}`",
-            number(each.value),
-            str(each.expectation),
-            each.verdict,
-            plain(each.expectation.source) if each.expectation else "",
-        )
+        (f"`{each.metric}`", number(each.value), ENGLISH.range_of(wanted), each.verdict, plain(wanted.source))
         for each in last.against(lab)
+        if (wanted := each.expectation)
     ]
     return table(("metric", "measured", "expected", "", "source of the range"), rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clusterlab.lab import Expectation
+from clusterlab.report.results import number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +49,10 @@ class Words:
     all_labs: str
     all_head: tuple[str, ...]
     all_note: str
+
+    def value_of(self, value: float | None) -> str:
+        """What was measured."""
+        return self.missing if value is None else number(value)
 
     def range_of(self, expected: Expectation) -> str:
         """The range in which a metric must lie."""
@@ -123,7 +128,8 @@ SPANISH = Words(
     at_least="{} como mínimo",
     between="de {} a {}",
     verified="El último resultado verificado",
-    verified_as="**{verdict}** en la escala `{scale}`, el {day}, con el commit `{commit}`, en {machine}: {seconds} s.",
+    verified_as="**{verdict}** en la escala `{scale}`, el {day}, con el commit `{commit}`, en {seconds} s "
+    "(máquina: {machine}).",
     verified_head=("métrica", "medido", "se espera", ""),
     never="Todavía no se ha reproducido: `make results LABS={lab}` lo hace en esta máquina.",
     missing="falta",

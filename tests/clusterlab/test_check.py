@@ -145,7 +145,7 @@ def test_an_image_with_a_digest_is_no_fault(house: Path) -> None:
 
 SIDECAR_FAULTS = {
     "no goal": ("goal: Learn to add.\n", "", "goal: missing"),
-    "unknown key": ("egress_gb: 1", "egress_gb: 1\nbudget: 3", "budget: unknown; allowed: egress_gb, goal, scales"),
+    "unknown key": ("egress_gb: 1", "egress_gb: 1\nbudget: 3", "budget: unknown; allowed: egress_gb, es, goal, scales"),
     "unknown scale": ("  full:", "  huge:", "scales.huge: unknown; allowed: full, single, small, tiny"),
     "scale that the job offers": ("  full:", "  huge:", "scales.full: missing"),
     "no tiny": ("  tiny:", "  huge:", "scales.tiny: missing"),

@@ -69,6 +69,14 @@ def test_what_was_measured_is_judged_by_what_the_lab_expects_now(house: Path) ->
     assert replace(kept, metrics={}).judged(lab) == "FAIL"
 
 
+def test_one_metric_that_is_missing_fails_it(house: Path) -> None:
+    sidecar = house / "labs" / "toy.expected.yaml"
+    sidecar.write_text(sidecar.read_text().replace("expect:", "expect:\n      more: {low: 1, source: a, hardware: b}"))
+    kept, lab = made(house), Lab.load(house / "labs" / "toy.yaml")
+    assert (kept.verdict, kept.judged(lab)) == ("FAIL", "FAIL")
+    assert [(each.metric, each.verdict) for each in kept.against(lab)] == [("more", "FAIL"), ("loss", "PASS")]
+
+
 @pytest.mark.parametrize("line", ["{", "[]", "{}", '{"metrics": {}, "scale": "huge"}'])
 def test_a_line_that_is_none_is_named(house: Path, line: str) -> None:
     made(house).keep(house)
