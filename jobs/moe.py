@@ -125,10 +125,12 @@ class Config(Training):
 def main(config: Config) -> dict[str, float]:
     """Train three times and serve one, and return the metrics that go into the run record.
 
-    They end in the training. Losses are in nats a token; `held_out_loss_*` is of rows that nothing was trained on.
-    `load_*` are of `jobs.mixture.routing`. `exchanged_mib` is what all workers sent to others in a step, and
-    `exchanged_to_formula` what of it even loads would make. `experts_per_token` is how many computed each token:
-    less than TOP_K if any was dropped. `token_agreement` and `logprob_error` compare vLLM's answers with transformers'.
+    They end in the training. Losses are in nats a token; `held_out_loss_*` is of rows that nothing was trained on, and
+    `gain` how much less it is of the mixture than of the dense model. `load_*` are of `jobs.mixture.routing`, and
+    `load_evened` is how many times as much loads vary without the balance loss. `exchanged_mib` is what all workers
+    sent to others in a step, and `exchanged_to_formula` what of it even loads would make. `experts_per_token` is how
+    many computed each token: less than TOP_K if any was dropped. `token_agreement` and `logprob_error` compare vLLM's
+    answers with transformers'.
 
     Raises:
         MissingError: vLLM's environment is not there.
@@ -146,6 +148,7 @@ def main(config: Config) -> dict[str, float]:
     return metrics | {
         "world_size": world_size,
         "gain": gain,
+        "load_evened": metrics[f"load_variation_{UNBALANCED}"] / metrics[f"load_variation_{BALANCED}"],
         "mixtral_8x7b_total_billions": MIXTRAL_8X7B.total_parameters / 1e9,
         "mixtral_8x7b_active_billions": MIXTRAL_8X7B.active_parameters / 1e9,
     }

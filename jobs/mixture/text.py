@@ -18,6 +18,8 @@ VOCABULARY = 256
 DIALECTS = tuple("ABCDEFGH")
 SENTENCE = 16
 """Tokens, with the dialect's sign."""
+STRIDE = 19
+"""From one word to the next of all that two syllables make, so that few begin alike."""
 SIGNS = ("begins a word", "goes on in a word", "number", "sign")
 """Kinds of token of any other text."""
 
@@ -87,8 +89,8 @@ def _made(config: Training, num_rows: int) -> tuple[Any, Any]:
 def _words() -> Any:
     """The tokenizer of the text that is made: signs of dialects, and words of two syllables."""
     syllables = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
-    words = [*DIALECTS, *(first + second for first in syllables for second in syllables)]
-    return word_level("".join(f" {word}" for word in words[: VOCABULARY - len(SPECIAL_TOKENS) - 1]).split("\n"))
+    words = [*DIALECTS, *[first + second for first in syllables for second in syllables][::STRIDE]]
+    return word_level(["".join(f" {word}" for word in words[: VOCABULARY - len(SPECIAL_TOKENS) - 1])])
 
 
 def _signs(tokens: Sequence[str]) -> Any:
