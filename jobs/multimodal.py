@@ -44,7 +44,7 @@ class Config:
     """How big; sets every value below that is not given."""
     model: Source = by_scale(tiny=OWN_MODEL, small=OWN_MODEL, single=LLAVA_NEXT_7B, full=LLAVA_NEXT_7B)
     """A LLaVA-NeXT: a hub id with revision, a folder, or `shapes`, which is trained here on pictures of shapes."""
-    steps: int = by_scale(tiny=2000, small=6000, single=2000, full=2000)
+    steps: int = by_scale(tiny=800, small=6000, single=800, full=800)
     """Of the training of `shapes`."""
     hidden_size: int = by_scale(tiny=64, small=128, single=64, full=64)
     """Of the tower and the language model of `shapes`; a multiple of 32."""
@@ -53,7 +53,7 @@ class Config:
     pictures: str | None = None
     """A folder with pictures of your own and questions.jsonl, whose lines have `picture`, `question` and `answer`."""
     serve: bool = by_scale(tiny=False, small=False, single=True, full=True)
-    """Whether vLLM answers; of `shapes` it answers once more what transformers did. `make env-vllm` installs it."""
+    """Whether vLLM answers; of `shapes` it answers once more what transformers did. It needs torchvision beside it."""
     endpoint: str | None = None
     """A running server of OpenAI's protocol that is asked in its place, such as http://127.0.0.1:8000."""
     served_model: str | None = None
@@ -113,12 +113,14 @@ def main(config: Config) -> dict[str, float]:
     of transformers, of as many tokens.
 
     Raises:
-        MissingError: vLLM is asked for and not there.
+        MissingError: vLLM is asked for and not there, or has no torchvision.
         InputError: a line of questions.jsonl is none, or the endpoint's name or its key are wrong.
         UnreachableError: the endpoint is not there, or too slow; what was answered is kept.
     """
     if config.serve and config.endpoint is None:
-        python_of(engine_of(config.engine).environment)
+        from jobs.vision.there import require_sight
+
+        require_sight(python_of(engine_of(config.engine).environment))
     place = Place(num_gpus=0 if config.endpoint is not None else 1, here=True)
     return run_worker(_look, config, max_failures=config.max_failures, place=place)
 

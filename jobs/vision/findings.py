@@ -21,8 +21,8 @@ LABELS = {
 """Of all ways in which a picture was shown."""
 IN_DETAIL = (Kind.SHAPE, Kind.COLOUR)
 """Questions that one must know the outline of a thing for."""
-PAIRS = ((View.SWAPPED, View.TILES, "looks"), (View.ONE_TILE, View.TILES, "tiles"))
-"""The worse, the better, and what the difference shows."""
+PAIRS = ((View.SWAPPED, View.TILES, "looks", ("",)), (View.ONE_TILE, View.TILES, "tiles", ("", "small", "large")))
+"""The worse, the better, what the difference shows, and of which answers it is taken: all, or outlines of a size."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +65,14 @@ class Found:
         return sum(each.prompt_tokens for each in self.answers) / len(self.answers)
 
 
+PARTS: dict[str, Callable[[Found], Found]] = {
+    "": lambda one: one,
+    "small": lambda one: one.in_detail(small=True),
+    "large": lambda one: one.in_detail(small=False),
+}
+"""Some of the answers, by what is asked about."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gain:
     """How much better one view is than another on the same questions."""
@@ -91,15 +99,10 @@ def found_of(answers: Sequence[Answered]) -> dict[str, Found]:
 
 def gains(found: Mapping[str, Found], *, seed: int) -> list[Gain]:
     """Whether it looks, of all questions; and whether tiles help, of all, of small things and of large ones."""
-    parts: dict[str, Callable[[Found], Found]] = {
-        "": lambda one: one,
-        "small": lambda one: one.in_detail(small=True),
-        "large": lambda one: one.in_detail(small=False),
-    }
     rows = []
-    for worse, better, name in PAIRS:
-        for about, part in parts.items():
-            pair = [part(found[view]) for view in (worse, better) if view in found]
+    for worse, better, name, parts in PAIRS:
+        for about in parts:
+            pair = [PARTS[about](found[view]) for view in (worse, better) if view in found]
             if len(pair) == len((worse, better)) and pair[0].answers:
                 rows.append(_gain(worse, better, name, about, *pair, seed=seed))
     return rows

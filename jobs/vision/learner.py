@@ -53,7 +53,7 @@ class Learner:
     num_layers: int = 2
     """Of each."""
     steps: int
-    batch_size: int = 8
+    batch_size: int = 4
     """Pictures in a step."""
     num_questions: int = 4
     """About a picture, at most."""

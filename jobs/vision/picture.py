@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def _draw_cut(axes: Any, tokens: Tokens, size: Size, patch: int) -> None:
 def _example(size: Size) -> Scene:
     """Four shapes beside each other."""
     height, width = (pixels * ZOOM for pixels in size)
-    radius = 0.2 * min(height, width)
+    radius = 0.15 * min(height, width)
     drawn = (("circle", "red", 0.3, 0.16), ("square", "blue", 0.7, 0.4), ("triangle", "green", 0.3, 0.63))
     things = [
         Thing(shape=shape, colour=colour, small=False, row=row * height, column=column * width, radius=radius)
@@ -118,7 +119,7 @@ def _draw_views(axes: Any, found: Mapping[str, Found]) -> None:
     if View.TILES in found:
         chance = found[View.TILES].chance
         axes.axhline(chance, color=RED, linestyle="--", label=f"chance: {100 * chance:.0f} %")
-    axes.set_xticks(range(len(shown)), [LABELS[name].replace(" ", "\n", 2) for name in shown], fontsize=9)
+    axes.set_xticks(range(len(shown)), [textwrap.fill(LABELS[name], 12) for name in shown], fontsize=9)
     axes.set(title="right answers, by what is shown (95 % intervals)", ylim=(0, 1.08))
     _finish(axes, "y")
 
@@ -152,4 +153,4 @@ def _finish(axes: Any, axis: str) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3)
+        axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import base64
 import io
+import subprocess
 from collections.abc import Sequence
 from typing import Any
 
+from clusterlab.errors import MissingError
 from jobs.thinking.client import Asked, Client
 from jobs.thinking.journal import Journal
 from jobs.thinking.session import Session
 from jobs.vision.here import conversation
 from jobs.vision.views import Answered, Posed, Said
+
+
+def require_sight(python: str) -> None:
+    """Refuse an environment whose vLLM cannot load a LLaVA.
+
+    Its module of LLaVA takes one function from transformers' module of Pixtral, and that one imports torchvision.
+
+    Raises:
+        MissingError: torchvision is not there.
+    """
+    asked = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torchvision') is None)"
+    if subprocess.run([python, "-c", asked], check=False).returncode != 0:
+        message = "has no torchvision, which vLLM 0.32 imports for every LLaVA; images/*overrides.txt leave it out"
+        raise MissingError(f"{python}: {message}; allowed: an ENDPOINT whose server has it, or SERVE=false of `shapes`")
 
 
 def data_url(picture: Any) -> str:

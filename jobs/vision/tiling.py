@@ -1,8 +1,9 @@
 """How many tokens a picture takes: LLaVA-NeXT's tiles, by formula.
 
 A picture is shown twice: whole, reduced to one tile (the base), and enlarged or reduced until it fits into a grid of
-tiles, each of which the vision tower sees by itself. A tile is as many tokens as it has patches. Of the grid, the rows
-or columns of patches that hold only padding are cut off, and each row of what is left ends in a token for a new line.
+tiles, each of which the vision tower sees by itself. A tile is as many tokens as it has patches. Padding is cut off the
+grid in whole rows or columns of patches, equally many at both ends, so that those which the picture fills are left, and
+perhaps one more; of one that it fills in part only the base may be left. Each row ends in a token for a new line.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,12 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(given: dict[str, str], m
 def test_without_vllm_the_job_names_the_command_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multimodal, "engine_of", lambda _: Vllm(environment="nowhere"))
     with pytest.raises(MissingError, match=re.escape(".venv/nowhere: not there; `make env-nowhere` makes it")):
+        main(parse(Config, {"SCALE": "tiny", "SERVE": "true"}))
+
+
+def test_a_vllm_that_cannot_see_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multimodal, "python_of", lambda _: sys.executable)
+    with pytest.raises(MissingError, match=r"has no torchvision, .* allowed: an ENDPOINT"):
         main(parse(Config, {"SCALE": "tiny", "SERVE": "true"}))
 
 

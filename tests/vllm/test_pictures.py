@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from clusterlab.errors import MissingError
 from jobs.launch.folder import VARIABLE
 from jobs.serving.endpoint import Endpoint
 from jobs.serving.server import serving
@@ -19,7 +20,7 @@ from jobs.vision.here import Model, answer_here, conversation
 from jobs.vision.learner import Learner, learn
 from jobs.vision.questions import make_problems
 from jobs.vision.scenes import STYLE
-from jobs.vision.there import answer_there, data_url
+from jobs.vision.there import answer_there, data_url, require_sight
 from jobs.vision.tiling import SIZES, SMALL, scaled
 from jobs.vision.views import SERVED, Answered, View, views_of
 from tests.jobs.thinking.conftest import budget
@@ -36,7 +37,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def endpoint(python: str, folder: Path) -> Iterator[Endpoint]:  # noqa: ARG001
+def endpoint(python: str, folder: Path) -> Iterator[Endpoint]:
+    try:
+        require_sight(python)
+    except MissingError as error:
+        pytest.skip(str(error))
     with serving(Vllm(), tiny(folder, max_model_len=256), log=folder / "vllm.log", limit_seconds=600) as served:
         yield served
 
