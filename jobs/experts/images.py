@@ -30,13 +30,18 @@ def shape(label: str, rng: random.Random, *, negative: bool = False) -> Any:
     """A drawing of a shape anywhere, of any size; float32 of shape (HEIGHT, WIDTH), from 0 to 1."""
     down, right = _from(rng.uniform(8, HEIGHT - 9), rng.uniform(8, WIDTH - 9))
     size = rng.uniform(4, 7)
+    return _drawn(within(label, down, right, size), rng, negative=negative)
+
+
+def within(label: str, down: Any, right: Any, size: float) -> Any:
+    """Whether places lie within a shape, by how many pixels they are below and right of its middle."""
     inside = {
         "circle": down**2 + right**2 <= size**2,
         "square": (abs(down) <= size * 0.85) & (abs(right) <= size * 0.85),
         "triangle": (abs(down) <= size) & (2 * abs(right) <= down + size),
         "cross": (abs(down) <= size) & (abs(right) <= size) & ((abs(down) <= 1.5) | (abs(right) <= 1.5)),
     }
-    return _drawn(inside[label], rng, negative=negative)
+    return inside[label]
 
 
 def objects(label: str, rng: random.Random, *, negative: bool = False) -> Any:

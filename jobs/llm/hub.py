@@ -11,6 +11,7 @@ from clusterlab.config import PINNED, Source
 LLAMA_2_7B = Source("meta-llama/Llama-2-7b-hf@01c7f73d771dfac7d292323805ebc428287df4f9")
 TINYLLAMA = Source("TinyLlama/TinyLlama-1.1B-Chat-v1.0@fe8a4ea1ffedaf415f4da2f062534de366a451e6")
 MISTRAL_7B = Source("mistralai/Mistral-7B-v0.1@26bca36bde8333b5d7f72e9ed20ccda6a618af24")
+LLAVA_NEXT_7B = Source("llava-hf/llava-v1.6-mistral-7b-hf@52320fb52229c8d942b1dcb8b63b3dc8087bc83b")
 SMOLLM2_360M = Source("HuggingFaceTB/SmolLM2-360M-Instruct@a10cc1512eabd3dde888204e902eca88bddb4951")
 ALPACA = Source("tatsu-lab/alpaca@dce01c9b08f87459cf36a430d809084718273017")
 OPT_125M = Source("facebook/opt-125m@27dcfa74d334bc871f3234de431e71c6eeba5dd6")
