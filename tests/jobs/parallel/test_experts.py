@@ -25,7 +25,7 @@ BALANCE = 0.5
 
 
 def _config(**values: object) -> Training:
-    given = {"SCALE": "tiny", "STEPS": "5", "MICRO_BATCH_SIZE": "2", "LEARNING_RATE": "0.01"}
+    given = {"SCALE": "tiny", "MODEL": "micro", "STEPS": "5", "MICRO_BATCH_SIZE": "2", "LEARNING_RATE": "0.01"}
     return parse(Training, given | {key: str(value) for key, value in values.items()})
 
 
