@@ -26,7 +26,7 @@ def require_sight(python: str) -> None:
     """
     asked = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torchvision') is None)"
     if subprocess.run([python, "-c", asked], check=False).returncode != 0:
-        message = "has no torchvision, which vLLM 0.32 imports for every LLaVA; images/*overrides.txt leave it out"
+        message = "has no torchvision, which vLLM 0.32 imports for every LLaVA; images/vllm.lock leaves it out"
         raise MissingError(f"{python}: {message}; allowed: an ENDPOINT whose server has it, or SERVE=false of `shapes`")
 
 
