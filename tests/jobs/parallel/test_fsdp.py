@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -107,14 +108,17 @@ def _train_until_no_room(config: Config, folder: Path) -> str:
     import resource
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    engine = FullySharded(config, PLAIN)
+    engine, saves = FullySharded(config, PLAIN), Saves(folder=folder)
 
     def shrink(step: Step) -> None:
         if step.number == 4:
+            # It is written beside the steps, and on a busy machine not yet when the next of them is done.
+            while saves.in_flight and not saves.is_written():
+                time.sleep(0.01)
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
 
     try:
-        train(engine, Stream.of(config), config, saves=Saves(folder=folder), on_step=shrink)
+        train(engine, Stream.of(config), config, saves=saves, on_step=shrink)
     except StorageError as error:
         return str(error)
     finally:
