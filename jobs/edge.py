@@ -16,7 +16,7 @@ from jobs.device.study import Study
 from jobs.launch.folder import report, run_folder
 from jobs.launch.numbers import number_problems, parse_numbers
 from jobs.launch.workers import run_worker
-from jobs.llamacpp.file_types import parse_types
+from jobs.llamacpp.file_types import parse_types, type_problems
 from jobs.llm.bases import MADE as MADE_BASES
 from jobs.llm.hub import MISTRAL_7B, TINYLLAMA
 from jobs.llm.pretrain import TinyLlama
@@ -42,13 +42,13 @@ class Config:
         tiny="F32,F16,Q8_0,Q4_K_M", small="F32,F16,Q8_0,Q4_0", single="F16,Q8_0,Q4_K_M", full="F16,Q8_0,Q4_K_M"
     )
     """Types of GGUF files, with commas between; F32 or F16 must be there."""
-    studied: str = by_scale(tiny="Q8_0", small="Q8_0", single="Q8_0", full="Q8_0")
+    studied: str = "Q8_0"
     """The type whose threads are counted up, and which is read copied as well as mapped."""
     num_threads: int = by_scale(tiny=1, small=2, single=2, full=2)
     """CPU threads with which all types and dtypes are compared."""
-    threads: str = by_scale(tiny="1,2,4", small="1,2,4", single="1,2,4", full="1,2,4")
+    threads: str = "1,2,4"
     """Numbers of threads to try, growing, with commas between; more than there are free cores take longer."""
-    new_tokens: int = by_scale(tiny=32, small=32, single=32, full=32)
+    new_tokens: int = 32
     """Tokens that are written, three times each."""
     watts_per_core: float = 6.75
     """Of a busy core, where no counter says it: an Intel Xeon Platinum 8380 has 270 W and 40 cores (ark.intel.com)."""
@@ -61,13 +61,7 @@ class Config:
         least = {"num_threads": 1, "new_tokens": 1, "max_failures": 0}
         wrong = range_problems(self, least=least, above_zero=["limit_seconds", "watts_per_core"])
         wrong += source_problems(self, {"model": (RANDOM, *MADE_BASES)})
-        try:
-            types = parse_types(self.types)
-        except ValueError as error:
-            wrong.append(f"TYPES={self.types}: {error}")
-        else:
-            if self.studied not in types:
-                wrong.append(f"STUDIED={self.studied}: allowed: one of TYPES, {', '.join(types)}")
+        wrong += type_problems(self.types, STUDIED=self.studied)
         wrong += number_problems(self, ["threads"])
         if wrong:
             raise ValueError("; ".join(wrong))

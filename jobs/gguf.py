@@ -14,7 +14,7 @@ from clusterlab.config import Scale, Source, by_scale, range_problems, source_pr
 from jobs.compress.corpus import MADE as MADE_TEXTS
 from jobs.launch.folder import run_folder
 from jobs.launch.workers import run_worker
-from jobs.llamacpp.file_types import UNQUANTIZED, parse_types
+from jobs.llamacpp.file_types import UNQUANTIZED, parse_types, type_problems
 from jobs.llm.bases import MADE as MADE_BASES
 from jobs.llm.hub import LLAMA_2_7B, TINYLLAMA, WIKITEXT
 
@@ -54,13 +54,7 @@ class Config:
         least = {"row_length": 2, "num_rows": 1, "new_tokens": 1, "num_threads": 1, "max_failures": 0, "seed": 0}
         wrong = range_problems(self, least=least)
         wrong += source_problems(self, {"model": MADE_BASES, "text": MADE_TEXTS})
-        try:
-            types = parse_types(self.types)
-        except ValueError as error:
-            wrong.append(f"TYPES={self.types}: {error}")
-        else:
-            if self.served not in types:
-                wrong.append(f"SERVED={self.served}: allowed: one of TYPES, {', '.join(types)}")
+        wrong += type_problems(self.types, SERVED=self.served)
         if wrong:
             raise ValueError("; ".join(wrong))
 

@@ -43,7 +43,7 @@ class Config:
     """`world` (what `witness` knows), `shipped`, or a folder with BBQ's `*.jsonl`."""
     num_questions: int = by_scale(tiny=1600, small=320, single=8000, full=60_000)
     """At most; whole scenes with all their versions are drawn, until there are so many."""
-    methods: str = by_scale(tiny=LADDER, small=LADDER, single=LADDER, full=LADDER)
+    methods: str = LADDER
     """`all` or names with commas between, of jobs/bias/forms.py; in this order they are in the table."""
     group_size: int = by_scale(tiny=64, small=64, single=128, full=128)
     """Weights that share a scale and a zero, in the methods that leave it open."""

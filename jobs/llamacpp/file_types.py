@@ -28,6 +28,16 @@ def parse_types(text: str) -> tuple[str, ...]:
     return types
 
 
+def type_problems(text: str, **chosen: str) -> list[str]:
+    """What is wrong with the list in an env TYPES, and with envs that name one of its types."""
+    try:
+        types = parse_types(text)
+    except ValueError as error:
+        return [f"TYPES={text}: {error}"]
+    wrong = {env: name for env, name in chosen.items() if name not in types}
+    return [f"{env}={name}: allowed: one of TYPES, {', '.join(types)}" for env, name in wrong.items()]
+
+
 def source_type(types: tuple[str, ...]) -> str:
     """The type that the others are quantized from: the most exact that is there."""
     return next(name for name in UNQUANTIZED if name in types)
