@@ -6,6 +6,8 @@ import asyncio
 import errno
 import json
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 
@@ -18,6 +20,28 @@ from jobs.load.target import PORTS, Target, split_url
 
 IDLE_SECONDS = 2.0
 """A connection that was idle for longer is not used again: servers end them, uvicorn after 5 seconds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """A request that is over, with its answer as it came; `outcome` reads it.
+
+    Reading takes the CPU about as long as asking does, so it waits until the load is over. Until then an answer is some
+    200 bytes for each event.
+    """
+
+    scheduled: float
+    sent: float
+    ended: float
+    came: Answer | Ending
+    """The answer, or why there is none."""
+
+    def outcome(self) -> Outcome:
+        """What became of it."""
+        outcome = partial(Outcome, scheduled=self.scheduled, sent=self.sent, ended=self.ended)
+        if isinstance(self.came, Ending):
+            return outcome(ending=self.came)
+        return _read(self.came, partial(outcome, status=self.came.status))
 
 
 class Client:
@@ -54,44 +78,47 @@ class Client:
         content = json.dumps(body).encode()
         return f"{self._head}Content-Length: {len(content)}\r\n\r\n".encode() + content
 
-    async def ask(self, request: bytes, scheduled: float | None = None) -> Outcome:
+    async def ask(self, request: bytes, scheduled: float | None = None) -> Asked:
         """Send a request and wait for its end, at most for the time limit; it was scheduled for now if not said.
 
         Raises:
             ClusterlabError: this machine has no connection left to open, which says nothing of the server.
         """
         sent = time.perf_counter()
-        begin = sent if scheduled is None else scheduled
+        asked = partial(Asked, scheduled=sent if scheduled is None else scheduled, sent=sent)
         connection: Connection | None = None
         try:
-            async with asyncio.timeout(self._limit_seconds):
-                connection = await self._connection()
-                answer = await connection.ask(request)
+            connection = self._at_hand() or await self._opened()
+            answer = await connection.ask(request, sent + self._limit_seconds - time.perf_counter())
         except TimeoutError:
-            return Outcome(scheduled=begin, sent=sent, ended=time.perf_counter(), ending=Ending.TIMED_OUT)
+            return asked(ended=time.perf_counter(), came=Ending.TIMED_OUT)
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL):
                 raise ClusterlabError(f"{self._host}: no connection left to open here: {error.strerror}") from error
-            return Outcome(scheduled=begin, sent=sent, ended=time.perf_counter(), ending=Ending.REFUSED)
+            return asked(ended=time.perf_counter(), came=Ending.REFUSED)
         finally:
             if connection is not None:
                 self._give_back(connection)
-        return _outcome(answer, begin, sent)
+        return asked(ended=answer.ended, came=answer)
 
     def close(self) -> None:
         """End all connections."""
         while self._idle:
             self._idle.pop().close()
 
-    async def _connection(self) -> Connection:
+    def _at_hand(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
             if connection.usable and time.perf_counter() - connection.idle_since < IDLE_SECONDS:
                 return connection
             connection.close()
+        return None
+
+    async def _opened(self) -> Connection:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(Connection, self._host, self._port, ssl=self._tls or None)
-        return connection
+        async with asyncio.timeout(self._limit_seconds):
+            made = await loop.create_connection(Connection, self._host, self._port, ssl=self._tls or None)
+        return made[1]
 
     def _give_back(self, connection: Connection) -> None:
         if connection.usable:
@@ -100,9 +127,8 @@ class Client:
             connection.close()
 
 
-def _outcome(answer: Answer, scheduled: float, sent: float) -> Outcome:
+def _read(answer: Answer, outcome: Callable[..., Outcome]) -> Outcome:
     """What an answer, whole or not, amounts to."""
-    outcome = partial(Outcome, scheduled=scheduled, sent=sent, ended=answer.ended, status=answer.status)
     if answer.status is not None and answer.status != HTTPStatus.OK:
         return outcome(ending=Ending.FAILED if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR else Ending.REJECTED)
     try:

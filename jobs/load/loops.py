@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from jobs.load.arrivals import keeping_time, poisson
-from jobs.load.client import Client
+from jobs.load.client import Asked, Client
 from jobs.load.outcome import Outcome
 from jobs.load.prompts import Prompt
 from jobs.load.target import Target
@@ -38,12 +38,12 @@ async def closed(target: Target, prompts: Sequence[Prompt], *, concurrency: int,
     client = _client(target, limit_seconds)
     requests = iter([client.request(prompt) for prompt in prompts])
 
-    async def ask_on() -> list[Outcome]:
+    async def ask_on() -> list[Asked]:
         return [await client.ask(request) for request in requests]
 
     with _ending(client) as tasks:
         tasks += [asyncio.create_task(ask_on()) for _ in range(concurrency)]
-        return [outcome for outcomes in await asyncio.gather(*tasks) for outcome in outcomes]
+        return [asked.outcome() for by_client in await asyncio.gather(*tasks) for asked in by_client]
 
 
 async def open_loop(
@@ -74,7 +74,7 @@ async def open_loop(
 
         with keeping_time(times, arrive):
             await all_arrived
-        return list(await asyncio.gather(*tasks))
+        return [asked.outcome() for asked in await asyncio.gather(*tasks)]
 
 
 @contextmanager

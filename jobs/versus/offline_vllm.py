@@ -16,12 +16,15 @@ from jobs.serving.settings import ServerSettings
 from jobs.serving.vllm import Vllm
 from jobs.versus.asked import Answer, Asked, check_lengths, read, write
 
+IN_THIS_PROCESS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
+"""Nobody else asks this engine; its scheduler and worker need no processes that wait for each other at every step."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure every workload."""
     folder = Path((sys.argv[1:] if arguments is None else arguments)[0])
     asked = read(folder)
-    os.environ.update(Vllm().environ(_settings(asked)))
+    os.environ.update(Vllm().environ(_settings(asked)) | IN_THIS_PROCESS)
     write(folder, measure(asked, _engine(asked)))
 
 
@@ -68,7 +71,9 @@ def _complete(engine: Any, asked: Asked, lengths: Sequence[int]) -> list[list[in
     from vllm import SamplingParams
 
     prompts = [{"prompt_token_ids": prompt} for prompt in asked.prompts]
-    sampling = [SamplingParams(temperature=0, max_tokens=length, ignore_eos=True) for length in lengths]
+    # Token ids alone are compared; transformers makes no text of them either.
+    asked_for = {"temperature": 0, "ignore_eos": True, "detokenize": False}
+    sampling = [SamplingParams(max_tokens=length, **asked_for) for length in lengths]
     answers = engine.generate(prompts, sampling, use_tqdm=False)
     return [list(answer.outputs[0].token_ids) for answer in answers]
 
