@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 
-from clusterlab.errors import ClusterlabError, InputError, Problem
+from clusterlab.errors import ClusterlabError
+from jobs.load.address import Address
 from jobs.load.connection import Answer, Connection
 from jobs.load.outcome import Ending, Outcome
 from jobs.load.prompts import Prompt
 from jobs.load.stream import read_stream
-from jobs.load.target import PORTS, Target, split_url
+from jobs.load.target import Target
 
 IDLE_SECONDS = 2.0
 """A connection that was idle for longer is not used again: servers end them, uvicorn after 5 seconds."""
@@ -48,20 +48,9 @@ class Client:
     """Asks one target, over as many connections as there are requests at one time."""
 
     def __init__(self, target: Target, *, limit_seconds: float) -> None:
-        try:
-            parts = split_url(target.url)
-        except ValueError as error:
-            raise InputError(Problem(path=target.url, message=str(error))) from error
-        self._model = target.model
-        self._host, self._tls = str(parts.hostname), parts.scheme == "https"
-        self._port = parts.port or PORTS[parts.scheme]
-        self._limit_seconds = limit_seconds
+        self._address = Address.of(target, "/v1/completions", accept="text/event-stream")
+        self._model, self._limit_seconds = target.model, limit_seconds
         self._idle: list[Connection] = []
-        key = f"Authorization: Bearer {target.api_key}\r\n" if target.api_key else ""
-        self._head = (
-            f"POST {parts.path.rstrip('/')}/v1/completions HTTP/1.1\r\nHost: {parts.netloc}\r\n{key}"
-            "Content-Type: application/json\r\nAccept: text/event-stream\r\n"
-        )
 
     def request(self, prompt: Prompt) -> bytes:
         """The request of a prompt, made before the load begins so that making it delays nothing."""
@@ -75,8 +64,7 @@ class Client:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        content = json.dumps(body).encode()
-        return f"{self._head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+        return self._address.request(body)
 
     async def ask(self, request: bytes, scheduled: float | None = None) -> Asked:
         """Send a request and wait for its end, at most for the time limit; it was scheduled for now if not said.
@@ -94,7 +82,8 @@ class Client:
             return asked(ended=time.perf_counter(), came=Ending.TIMED_OUT)
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL):
-                raise ClusterlabError(f"{self._host}: no connection left to open here: {error.strerror}") from error
+                message = f"{self._address.host}: no connection left to open here: {error.strerror}"
+                raise ClusterlabError(message) from error
             return asked(ended=time.perf_counter(), came=Ending.REFUSED)
         finally:
             if connection is not None:
@@ -115,10 +104,8 @@ class Client:
         return None
 
     async def _opened(self) -> Connection:
-        loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._limit_seconds):
-            made = await loop.create_connection(Connection, self._host, self._port, ssl=self._tls or None)
-        return made[1]
+            return await self._address.connect()
 
     def _give_back(self, connection: Connection) -> None:
         if connection.usable:

@@ -10,8 +10,9 @@ from http import HTTPStatus
 from typing import Any
 
 from clusterlab.errors import ClusterlabError, InputError, Problem, UnreachableError
+from jobs.load.address import Address
 from jobs.load.connection import Connection
-from jobs.load.target import PORTS, Target, split_url
+from jobs.load.target import Target
 from jobs.thinking.budget import Budget
 
 PATHS = {False: "/v1/completions", True: "/v1/chat/completions"}
@@ -78,16 +79,9 @@ class Client:
         Raises:
             InputError: the target's URL is none.
         """
-        try:
-            parts = split_url(target.url)
-        except ValueError as error:
-            raise InputError(Problem(path=target.url, message=str(error))) from error
         self._url, self._model, self._chat, self._limit_seconds = target.url, target.model, chat, limit_seconds
-        self._host, self._tls = str(parts.hostname), parts.scheme == "https"
-        self._port = parts.port or PORTS[parts.scheme]
+        self._address = Address.of(target, PATHS[chat], accept="application/json")
         self._budget = budget
-        key = f"Authorization: Bearer {target.api_key}\r\n" if target.api_key else ""
-        self._head = f"POST {PATHS[chat]} HTTP/1.1\r\nHost: {parts.netloc}\r\n{key}Content-Type: application/json\r\n"
 
     async def ask(self, asked: Asked) -> Reply:
         """Ask, again where the reason may pass, at most `TRIES` times.
@@ -98,8 +92,7 @@ class Client:
             UnreachableError: nobody answers there, or not within the limit.
             ClusterlabError: it refused, or what it said is not of OpenAI's protocol.
         """
-        content = json.dumps(self._body(asked)).encode()
-        request = f"{self._head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+        request = self._address.request(self._body(asked))
         for number in range(1, TRIES + 1):
             self._budget.take_request()
             try:
@@ -126,8 +119,7 @@ class Client:
         connection: Connection | None = None
         try:
             async with asyncio.timeout(self._limit_seconds):
-                loop = asyncio.get_running_loop()
-                _, connection = await loop.create_connection(Connection, self._host, self._port, ssl=self._tls or None)
+                connection = await self._address.connect()
                 answer = await connection.ask(request)
         except TimeoutError as error:
             raise UnreachableError(f"{self._url}: no answer within {self._limit_seconds:g} s") from error
