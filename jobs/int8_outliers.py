@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from clusterlab.config import Scale, Source, by_scale, source_problems
 from clusterlab.errors import InputError, Problem
 from jobs.compress.corpus import MADE as MADE_TEXTS
+from jobs.compress.int8 import THRESHOLD
 from jobs.compress.outlier_rows import Form, Row
 from jobs.launch.folder import report, run_folder
 from jobs.launch.workers import run_worker
@@ -44,7 +45,7 @@ class Config:
     """Rows to look for outliers in."""
     num_evaluation: int = by_scale(tiny=32, small=8, single=40, full=160)
     """Other rows, to measure on."""
-    threshold: float = 6.0
+    threshold: float = THRESHOLD
     """From which magnitude on an activation is an outlier."""
     num_outliers: int = by_scale(tiny=2, small=6, single=6, full=6)
     """Channels to plant; the models of the paper have 6 or 7."""

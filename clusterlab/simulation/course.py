@@ -116,11 +116,6 @@ class Course:
         """What all of it is expected to cost."""
         return sum((each.expected_usd * each.runs for each in self.exercises), Decimal(0)) * len(self.students)
 
-    @property
-    def num_launches(self) -> int:
-        """How many launches there are at least."""
-        return sum(each.runs for each in self.exercises) * len(self.students)
-
     @classmethod
     def of(cls, cluster: Cluster, root: Path, size: Size) -> Course:
         """A class of the repository at `root`.

@@ -15,8 +15,6 @@ Document = dict[str, Any]
 
 MAX_NAME = 64
 """Characters that IAM takes in the name of a role, and Lambda in that of a function."""
-MAX_POLICY = 6144
-"""Characters of a managed policy, white space not counted."""
 RUNS, SCRATCH = "runs", "scratch"
 """The parts of the bucket that labs write to; below each a student has a folder (`clusterlab.policy`)."""
 PAPERS = "reaper"

@@ -39,10 +39,6 @@ class Int8Rows:
         steps = matrix / scales.clamp(min=torch.finfo(torch.float32).tiny)
         return cls(values=steps.round().to(torch.int8), scales=scales)
 
-    def dequantized(self) -> Any:
-        """(rows, columns), float32."""
-        return self.values.float() * self.scales
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Int8Linear:

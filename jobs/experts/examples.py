@@ -11,7 +11,7 @@ from jobs.experts.cards import INVERTED, SENTENCES, Expert
 from jobs.experts.sentences import ENGLISH, LANGUAGES, MOODS, Sentence, sentences
 from jobs.experts.tasks import COUNT, MOOD, READ, SAME, SHAPE, TRANSLATE
 
-EQUAL, DIFFERENT = SIMILARITY = ("same", "different")
+SIMILARITY = ("same", "different")
 LABELS: dict[str, tuple[str, ...]] = {
     SHAPE: images.SHAPES,
     COUNT: images.COUNTS,

@@ -4,14 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-BLOCK_SIZE = 64
-"""Weights that share one 8-bit constant."""
-NESTED_BLOCK_SIZE = 256
-"""Constants that share one 32-bit constant."""
-
-BITS_BY_FORMULA = 4 + 8 / BLOCK_SIZE + 32 / (BLOCK_SIZE * NESTED_BLOCK_SIZE)
-"""4.127 bits a parameter: the weight, its share of the constant, and its share of the constant's constant."""
-
 
 def nf4_config(compute_dtype: Any) -> Any:
     """What `from_pretrained` takes as `quantization_config`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs.thinking import game24
@@ -65,10 +65,6 @@ class Chains:
             requests=1,
             parsed=len(steps) == len(numbers) - 1,
         )
-
-
-Try = Callable[[int, Question], Awaitable[Attempt]]
-"""A method on one question."""
 
 
 def sizes(num_samples: int) -> list[int]:

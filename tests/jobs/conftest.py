@@ -12,6 +12,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from jobs.llm.alpaca import Tokens
 
 VOCABULARY = 96
+NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
+"""Of a parameter, by section 3 of QLoRA: its own, its share of a block's constant, and that one's of another."""
 
 
 def small_llama(*, num_key_value_heads: int = 2) -> Any:

@@ -16,8 +16,8 @@ from clusterlab.config import Scale, parse
 from clusterlab.errors import InputError
 from clusterlab.run import METRICS, Asked, Run, Status
 from jobs.launch.folder import VARIABLE
-from jobs.llm.quantized import BITS_BY_FORMULA
 from jobs.qlora import Config, _train
+from tests.jobs.conftest import NF4_BITS
 
 ROOT = Path(__file__).parents[2]
 SHORT = {"SCALE": "tiny", "STEPS": "12", "CHECKPOINT_EVERY": "4", "NUM_EVAL": "20"}
@@ -83,7 +83,7 @@ def test_rows_too_short_for_any_example_are_refused(tmp_path: Path, monkeypatch:
 
 def test_the_record_has_what_the_claim_is_about(undisturbed: tuple[Path, dict[str, float]]) -> None:
     _, metrics = undisturbed
-    assert metrics["bits_per_parameter"] == pytest.approx(BITS_BY_FORMULA, rel=0.005)
+    assert metrics["bits_per_parameter"] == pytest.approx(NF4_BITS, rel=0.005)
     assert metrics["base_mib"] < metrics["unquantized_mib"] == metrics["lora_base_mib"]
     assert 0 < metrics["trainable_share"] < 0.1
     assert metrics["eval_loss_after"] < metrics["eval_loss_before"]

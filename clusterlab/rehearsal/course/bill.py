@@ -33,7 +33,7 @@ PROVIDER = "AWS (emulated)"
 ISSUER = "clusterlab rehearse: no invoice, nothing was bought"
 DISK = "gp3"
 """What SkyPilot takes for a root disk."""
-ON, OFF = ("RunInstances", "StartInstances"), ("StopInstances", "TerminateInstances")
+ON = ("RunInstances", "StartInstances")
 GONE = "TerminateInstances"
 HOUR = timedelta(hours=1)
 FINEST = Decimal("1e-10")

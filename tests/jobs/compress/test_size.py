@@ -9,7 +9,7 @@ import torch
 from clusterlab.config import Source
 from jobs.compress.size import bits_per_parameter, disk_bytes, linear_shapes, memory_bytes, num_weights
 from jobs.llm.bases import Base
-from jobs.llm.quantized import BITS_BY_FORMULA
+from tests.jobs.conftest import NF4_BITS
 
 
 @pytest.fixture
@@ -45,14 +45,14 @@ def test_large_4_bit_layers_store_a_weight_in_the_bits_of_the_formula() -> None:
     layer.weight = bitsandbytes.nn.Params4bit(torch.randn(1024, 1024), requires_grad=False, quant_type="nf4")
     layer.to("cpu")
     model = torch.nn.Sequential(layer)
-    assert bits_per_parameter(model, {"0": (1024, 1024)}) == pytest.approx(BITS_BY_FORMULA, rel=0.005)
+    assert bits_per_parameter(model, {"0": (1024, 1024)}) == pytest.approx(NF4_BITS, rel=0.005)
 
 
 def test_memory_falls_by_what_4_bit_layers_save(base: Base) -> None:
     shapes, full, quantized = linear_shapes(base.skeleton()), base.load(quantized=False), base.load(quantized=True)
     saved = memory_bytes(full) - memory_bytes(quantized)
-    assert saved == pytest.approx(num_weights(shapes) * (32 - BITS_BY_FORMULA) / 8, rel=0.1)
-    assert bits_per_parameter(quantized, shapes) == pytest.approx(BITS_BY_FORMULA, rel=0.06)
+    assert saved == pytest.approx(num_weights(shapes) * (32 - NF4_BITS) / 8, rel=0.1)
+    assert bits_per_parameter(quantized, shapes) == pytest.approx(NF4_BITS, rel=0.06)
 
 
 def test_bytes_of_a_tensor_that_is_made_of_several_are_those_of_its_parts() -> None:

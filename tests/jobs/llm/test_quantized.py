@@ -10,17 +10,12 @@ from clusterlab.config import Source
 from jobs.llm.alpaca import Tokens
 from jobs.llm.bases import Base
 from jobs.llm.packing import pack, response_loss
-from jobs.llm.quantized import BITS_BY_FORMULA
 
 
 @pytest.fixture
 def base(llama: Any, tmp_path: Path) -> Base:
     llama.save_pretrained(tmp_path)
     return Base.of(Source(str(tmp_path)), lambda *_: None)
-
-
-def test_the_formula_is_the_papers() -> None:
-    assert pytest.approx(4.127, abs=0.0005) == BITS_BY_FORMULA
 
 
 def test_gradients_pass_through_a_quantized_model_that_was_evaluated_before(base: Base, examples: list[Tokens]) -> None:
