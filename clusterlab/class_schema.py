@@ -184,6 +184,21 @@ def _provisioning() -> dict[str, Schema]:
         "https_from": _said("From where the API server may be reached; as with SSH without it.", sources),
         "zones": _said("Letters of the zones, as in us-east-1a; each has two subnets.", _or_null(zones)),
     }
+    return {
+        "server": _said(
+            "Whether the class has an API server of SkyPilot's, with the policy and the ledger; or what is said of it.",
+            {"anyOf": [{"type": ["boolean", "null"]}, _mapping(_server()) | _BOTH_OR_NEITHER], "default": False},
+        ),
+        "file_system": _said(
+            "What machines share: efs, or lustre (FSx), which is faster and costs by the GB that it could hold.",
+            _one_of(list(FileSystem)) | {"default": FileSystem.EFS.value},
+        ),
+        "network": _said("The class's addresses in each region.", _or_null(_mapping(network))),
+        "gcp": _said("Where it lives in Google Cloud.", _or_null(_google())),
+    }
+
+
+def _google() -> Schema:
     google = {
         "project": "The id of a project that the class has for itself.",
         "billing_account": "Who pays for it, and whose budget watches it.",
@@ -197,19 +212,7 @@ def _provisioning() -> dict[str, Schema]:
     }
     said = {name: _said(text, forms[name]) for name, text in google.items()}
     said["organization"] = _said("The number of its organization, where you may set its policies.", organization)
-    gcp = _mapping(said, required=list(google))
-    return {
-        "server": _said(
-            "Whether the class has an API server of SkyPilot's, with the policy and the ledger; or what is said of it.",
-            {"anyOf": [{"type": ["boolean", "null"]}, _mapping(_server()) | _BOTH_OR_NEITHER], "default": False},
-        ),
-        "file_system": _said(
-            "What machines share: efs, or lustre (FSx), which is faster and costs by the GB that it could hold.",
-            _one_of(list(FileSystem)) | {"default": FileSystem.EFS.value},
-        ),
-        "network": _said("The class's addresses in each region.", _or_null(_mapping(network))),
-        "gcp": _said("Where it lives in Google Cloud.", _or_null(gcp)),
-    }
+    return _mapping(said, required=list(google))
 
 
 _BOTH_OR_NEITHER: Schema = {"dependentRequired": {"domain": ["hosted_zone_id"], "hosted_zone_id": ["domain"]}}

@@ -22,6 +22,7 @@ from jobs.tuning.settings import FineTuning
 
 if TYPE_CHECKING:
     from jobs.llm.bases import Base
+    from jobs.llm.finetune import Recipe
     from jobs.llm.instructions import Example
     from jobs.tuning.task import Task
 
@@ -120,12 +121,13 @@ def _train(config: Config) -> dict[str, float]:
     found = parts.once("ways", partial(mixture.answered, _merging(config), seed=config.seed))
     by_way = found["exact_match"]
     if config.xlora:
-        recipe = dataclasses.replace(
-            config.recipe(), steps=config.xlora_steps, learning_rate=config.xlora_learning_rate
-        )
-        by_way["xlora"] = parts.once("xlora", partial(mixture.gated, recipe, seed=config.seed))
+        by_way["xlora"] = parts.once("xlora", partial(mixture.gated, _gate_recipe(config), seed=config.seed))
     metrics: dict[str, float] = found["metrics"]
     return metrics | {f"{way}_exact_match": by_task[ALL] for way, by_task in by_way.items()}
+
+
+def _gate_recipe(config: Config) -> Recipe:
+    return dataclasses.replace(config.recipe(), steps=config.xlora_steps, learning_rate=config.xlora_learning_rate)
 
 
 def _merging(config: Config) -> Merging:

@@ -18,7 +18,7 @@ from jobs.parallel.settings import Device, Training
 from jobs.parallel.workers import Notice, train_on_workers
 
 if TYPE_CHECKING:
-    from jobs.parallel.fsdp import FullySharded
+    from jobs.parallel.fsdp import FullySharded, Options
     from jobs.parallel.saves import Saves
     from jobs.parallel.tokens import Stream
 
@@ -86,7 +86,7 @@ def _train(config: Config, notice: Notice) -> dict[str, float]:
     """In each worker."""
     import torch.distributed as dist
 
-    from jobs.parallel.fsdp import FullySharded, Options
+    from jobs.parallel.fsdp import FullySharded
     from jobs.parallel.loop import check_batch, train
     from jobs.parallel.meter import Meter, peak_memory_gib, summary
     from jobs.parallel.one_process import loss_gap
@@ -95,13 +95,7 @@ def _train(config: Config, notice: Notice) -> dict[str, float]:
 
     world_size = dist.get_world_size()
     check_batch(config, world_size)
-    options = Options(
-        precision=config.precision,
-        recompute=config.recompute,
-        cpu_offload=config.cpu_offload,
-        compile=config.compile,
-    )
-    stream, engine = Stream.of(config), FullySharded(config, options)
+    stream, engine = Stream.of(config), FullySharded(config, _options(config))
     saves = Saves(folder=run_folder() / "checkpoints" / PHASE)
     meter = Meter(phase=PHASE, config=config, world_size=world_size)
     on_step = meter if dist.get_rank() == 0 else lambda _: None
@@ -119,6 +113,17 @@ def _train(config: Config, notice: Notice) -> dict[str, float]:
         "reloaded_loss_gap": gap,
     }
     return metrics | ({"loss_gap_to_one_process": loss_gap(config, stream, PHASE)} if config.compare else {})
+
+
+def _options(config: Config) -> Options:
+    from jobs.parallel.fsdp import Options
+
+    return Options(
+        precision=config.precision,
+        recompute=config.recompute,
+        cpu_offload=config.cpu_offload,
+        compile=config.compile,
+    )
 
 
 def _reloaded_loss_gap(engine: FullySharded, stream: Stream, config: Config, saves: Saves) -> float:

@@ -6,6 +6,7 @@ python -m jobs.submit megatron
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from clusterlab.config import by_scale
 from clusterlab.fit.footprint import Footprint
@@ -16,6 +17,9 @@ from jobs.launch.folder import run_folder
 from jobs.parallel.layout import Layout
 from jobs.parallel.settings import Device, Training
 from jobs.parallel.workers import Notice, train_on_workers
+
+if TYPE_CHECKING:
+    from jobs.parallel.megatron_model import Options
 
 PHASE = "megatron"
 
@@ -142,20 +146,13 @@ def _train(config: Config, notice: Notice) -> dict[str, float]:
 
     from jobs.parallel.loop import train
     from jobs.parallel.megatron import Megatron
-    from jobs.parallel.megatron_model import Options
     from jobs.parallel.meter import Meter, peak_memory_gib, summary
     from jobs.parallel.one_process import loss_gap
     from jobs.parallel.saves import Saves
     from jobs.parallel.tokens import Stream
 
     rank, world_size, layout = dist.get_rank(), dist.get_world_size(), config.layout
-    options = Options(
-        layout=layout,
-        precision=config.precision,
-        recompute=config.recompute,
-        distributed_optimizer=config.distributed_optimizer,
-    )
-    stream, engine = Stream.of(config), Megatron(config, options)
+    stream, engine = Stream.of(config), Megatron(config, _options(config))
     saves = Saves(folder=run_folder() / "checkpoints" / PHASE)
     meter = Meter(phase=PHASE, config=config, world_size=world_size)
     train(engine, stream, config, saves=saves, stop=notice.given(), on_step=meter if rank == 0 else lambda _: None)
@@ -171,4 +168,15 @@ def _train(config: Config, notice: Notice) -> dict[str, float]:
         summary(config, PHASE, world_size)
         | {"parameters_per_worker": max(held), "parameters_per_worker_by_formula": by_formula, "peak_memory_gib": peak}
         | ({"loss_gap_to_one_process": loss_gap(config, stream, PHASE)} if config.compare else {})
+    )
+
+
+def _options(config: Config) -> Options:
+    from jobs.parallel.megatron_model import Options
+
+    return Options(
+        layout=config.layout,
+        precision=config.precision,
+        recompute=config.recompute,
+        distributed_optimizer=config.distributed_optimizer,
     )

@@ -41,19 +41,7 @@ def main(arguments: list[str]) -> int:
     console = Console(stderr=request.quiet)
     steps = Steps(folder=Path(request.out), about=about | {"clusters": request.num_clusters}, console=console)
     try:
-        sky = _prepare(stage, request)
-        if request.course:
-            from clusterlab.rehearsal.course.perform import rehearse_class
-
-            rehearse_class(request, steps, sky, stage)
-        elif request.place == "slurm":
-            from clusterlab.rehearsal.on_slurm import rehearse_on_slurm
-
-            rehearse_on_slurm(request, steps, sky, stage)
-        else:
-            from clusterlab.rehearsal.on_cloud import rehearse_on_cloud
-
-            rehearse_on_cloud(request, steps, sky, stage)
+        _rehearse(request, steps, _prepare(stage, request), stage)
     except StepError:
         return StepError.exit_code
     except ClusterlabError as error:
@@ -62,6 +50,21 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return 0
+
+
+def _rehearse(request: Request, steps: Steps, sky: SkyPilot, stage: Stage) -> None:
+    if request.course:
+        from clusterlab.rehearsal.course.perform import rehearse_class
+
+        rehearse_class(request, steps, sky, stage)
+    elif request.place == "slurm":
+        from clusterlab.rehearsal.on_slurm import rehearse_on_slurm
+
+        rehearse_on_slurm(request, steps, sky, stage)
+    else:
+        from clusterlab.rehearsal.on_cloud import rehearse_on_cloud
+
+        rehearse_on_cloud(request, steps, sky, stage)
 
 
 def _prepare(stage: Stage, request: Request) -> SkyPilot:

@@ -63,9 +63,7 @@ def pack(examples: Sequence[Tokens], row_length: int) -> PackedBatch:
 
     rows = fill_rows([len(example) for example in examples], row_length)
     length = max(sum(len(examples[index]) for index in row) for row in rows)
-    input_ids = torch.zeros(len(rows), length, dtype=torch.long)
-    position_ids = torch.zeros(len(rows), length, dtype=torch.long)
-    segments = torch.zeros(len(rows), length, dtype=torch.long)
+    input_ids, position_ids, segments = (torch.zeros(len(rows), length, dtype=torch.long) for _ in range(3))
     predict_at: list[int] = []
     targets: list[int] = []
     for number, row in enumerate(rows):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -66,13 +66,9 @@ class Mixture:
             )
             chosen = router.choose(model, self.joint.tokenizer, requests.prompts)
         router.save(self.folder / ROUTER)
-        began = time.perf_counter()
-        answers["own"] = ask(requests.tasks)
-        mixed_seconds = time.perf_counter() - began
+        answers["own"], mixed_seconds = _timed(partial(ask, requests.tasks))
         answers["routed"] = ask(chosen)
-        began = time.perf_counter()
-        alone = self._one_by_one(model, requests)
-        alone_seconds = time.perf_counter() - began
+        alone, alone_seconds = _timed(partial(self._one_by_one, model, requests))
         for way in merging.ways:
             merging.merge(model, names, way)
             model.set_adapter(way)
@@ -110,6 +106,13 @@ class Mixture:
             for place, answer in zip(places, given, strict=True):
                 found[place] = answer
         return found
+
+
+def _timed(answered: Callable[[], list[str]]) -> tuple[list[str], float]:
+    """Answers, and the seconds that they took."""
+    began = time.perf_counter()
+    answers = answered()
+    return answers, time.perf_counter() - began
 
 
 def _share(found: Sequence[str], wanted: Sequence[str]) -> float:

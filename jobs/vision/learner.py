@@ -117,34 +117,11 @@ def make_processor(learner: Learner) -> Any:
 
 def untrained(learner: Learner, tokenizer: Any) -> Any:
     """The model with random weights: CLIP's tower, LLaVA's projector of two layers, and a Llama."""
-    from transformers import CLIPVisionConfig, LlamaConfig, LlavaNextConfig, LlavaNextForConditionalGeneration
+    from transformers import LlavaNextConfig, LlavaNextForConditionalGeneration
 
-    vision = CLIPVisionConfig(
-        hidden_size=learner.hidden_size,
-        intermediate_size=2 * learner.hidden_size,
-        num_hidden_layers=learner.num_layers,
-        num_attention_heads=learner.hidden_size // HEAD,
-        image_size=learner.tiling.tile,
-        patch_size=learner.tiling.patch,
-        initializer_range=INITIAL,
-    )
-    text = LlamaConfig(
-        hidden_size=learner.hidden_size,
-        intermediate_size=2 * learner.hidden_size,
-        num_hidden_layers=learner.num_layers,
-        num_attention_heads=learner.hidden_size // HEAD,
-        num_key_value_heads=learner.hidden_size // HEAD,
-        vocab_size=len(tokenizer),
-        max_position_embeddings=1024,
-        pad_token_id=PAD,
-        bos_token_id=BOS,
-        eos_token_id=EOS,
-        tie_word_embeddings=False,
-        initializer_range=INITIAL,
-    )
     config = LlavaNextConfig(
-        vision_config=vision,
-        text_config=text,
+        vision_config=_vision(learner),
+        text_config=_text(learner, len(tokenizer)),
         image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
         image_grid_pinpoints=learner.tiling.pinpoints,
         image_seq_length=learner.tiling.side**2,
@@ -153,6 +130,39 @@ def untrained(learner: Learner, tokenizer: Any) -> Any:
         tie_word_embeddings=False,
     )
     return LlavaNextForConditionalGeneration(config)
+
+
+def _vision(learner: Learner) -> Any:
+    from transformers import CLIPVisionConfig
+
+    return CLIPVisionConfig(
+        hidden_size=learner.hidden_size,
+        intermediate_size=2 * learner.hidden_size,
+        num_hidden_layers=learner.num_layers,
+        num_attention_heads=learner.hidden_size // HEAD,
+        image_size=learner.tiling.tile,
+        patch_size=learner.tiling.patch,
+        initializer_range=INITIAL,
+    )
+
+
+def _text(learner: Learner, vocab_size: int) -> Any:
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
+        hidden_size=learner.hidden_size,
+        intermediate_size=2 * learner.hidden_size,
+        num_hidden_layers=learner.num_layers,
+        num_attention_heads=learner.hidden_size // HEAD,
+        num_key_value_heads=learner.hidden_size // HEAD,
+        vocab_size=vocab_size,
+        max_position_embeddings=1024,
+        pad_token_id=PAD,
+        bos_token_id=BOS,
+        eos_token_id=EOS,
+        tie_word_embeddings=False,
+        initializer_range=INITIAL,
+    )
 
 
 def batches(learner: Learner, processor: Any) -> Iterator[dict[str, Any]]:

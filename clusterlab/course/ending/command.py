@@ -22,6 +22,7 @@ from clusterlab.terminal import Json, print_json, terminal
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from clusterlab.course.ending.clearing import Clearing
     from clusterlab.course.ending.down import Down, Seen
     from clusterlab.course.ending.proof import ClassProof
     from clusterlab.course.provision import Provision
@@ -99,7 +100,6 @@ def down(
 
 def _ending(made: Provision, asked: Options, console: Console) -> Down:
     """Everything that the end of a class is reached with, and looked at before anything else."""
-    from clusterlab.course.ending.clearing import Clearing
     from clusterlab.course.ending.down import Down
     from clusterlab.course.ending.proof import Paper
     from clusterlab.course.ending.skypilot_clusters import end
@@ -109,18 +109,7 @@ def _ending(made: Provision, asked: Options, console: Console) -> Down:
     here = datetime.now(UTC)
     account, theirs = cloud.account_at(here) if cloud else ("", here)
     ahead = theirs - here
-    clearing = Clearing(
-        cloud=cloud,
-        account=account,
-        course=course,
-        regions=cloud.regions() if cloud else (),
-        strays={},
-        catalog=made.catalog,
-        began=theirs,
-        sleep=lambda seconds: sleep(seconds),
-        clock=time.monotonic,
-        google=made.google,
-    )
+    clearing = _clearing(made, account, theirs)
     ending = Down(
         course=course,
         clearing=clearing,
@@ -136,6 +125,25 @@ def _ending(made: Provision, asked: Options, console: Console) -> Down:
         blind=("gcp",) if made.cluster.regions("gcp") and made.google is None else (),
     )
     return _with_books(ending)
+
+
+def _clearing(made: Provision, account: str, began: datetime) -> Clearing:
+    """What ends everything that carries the class's tags, wherever it is."""
+    from clusterlab.course.ending.clearing import Clearing
+
+    cloud = made.cloud
+    return Clearing(
+        cloud=cloud,
+        account=account,
+        course=made.cluster.course,
+        regions=cloud.regions() if cloud else (),
+        strays={},
+        catalog=made.catalog,
+        began=began,
+        sleep=lambda seconds: sleep(seconds),
+        clock=time.monotonic,
+        google=made.google,
+    )
 
 
 def _with_books(ending: Down) -> Down:
