@@ -5,7 +5,6 @@ python -m jobs.submit agent
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +16,14 @@ from clusterlab.config import Scale, Source, by_scale, range_problems, source_pr
 from jobs.agents.attacks import FAMILIES
 from jobs.agents.findings import metrics_of
 from jobs.agents.picture import draw
-from jobs.agents.play import ASKED, TRACES
+from jobs.agents.play import TRACES
 from jobs.agents.sandbox import Limits, Sandbox
 from jobs.agents.scripted import SCRIPTED
 from jobs.agents.table import markdown
 from jobs.agents.trace import Journal
 from jobs.agents.wording import Calling
-from jobs.compress.environments import python_of, run_module
+from jobs.launch import exchange
+from jobs.launch.environments import python_of
 from jobs.launch.folder import run_folder
 from jobs.launch.workers import Place, run_worker
 from jobs.llm.bases import MADE as MADE_BASES
@@ -164,9 +164,9 @@ def _work(config: Config) -> dict[str, float]:
     said = f"Dollars: {price.usd_per_hour} an hour, {price.source}."
     with _endpoint(config) as endpoint:
         decides = f"{SCRIPTED}, no model; its tokens are words" if endpoint is None else endpoint.model
-        (folder / ASKED).write_text(json.dumps(_asked(config, endpoint, price)))
+        asked, log = _asked(config, endpoint, price), folder / "agent.log"
         try:
-            run_module(MODULE, folder, environment=ENVIRONMENT, log=folder / "agent.log", num_threads=1)
+            exchange.ask(MODULE, asked, folder, environment=ENVIRONMENT, num_threads=1, log=log)
         finally:
             _write(journal, decides, said, config)
     return metrics_of(journal.all())

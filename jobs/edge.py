@@ -75,9 +75,9 @@ def main(config: Config) -> dict[str, float]:
     its busy seconds by WATTS_PER_CORE. `gain` is against PyTorch's float32; `agreement` the share of tokens that the
     most exact file and PyTorch say alike, until the first that differs.
     """
-    from jobs.compress.environments import python_of
     from jobs.device.picture import draw
     from jobs.device.table import markdown
+    from jobs.launch.environments import python_of
     from jobs.llamacpp.asked import ENVIRONMENT
 
     python_of(ENVIRONMENT)
@@ -141,7 +141,7 @@ def _checkpoint(config: Config) -> tuple[Path, list[int]]:
 
 def _write(config: Config, checkpoint: Path, models: Path) -> dict[str, float]:
     """MiB on disk of each type's file."""
-    from jobs.compress import exchange
+    from jobs.launch import exchange
     from jobs.llamacpp.asked import ENVIRONMENT
 
     asked: dict[str, Any] = {"checkpoint": str(checkpoint), "models": str(models), "types": parse_types(config.types)}

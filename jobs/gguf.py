@@ -16,6 +16,7 @@ from jobs.launch.folder import run_folder
 from jobs.launch.workers import run_worker
 from jobs.llamacpp.file_types import UNQUANTIZED, parse_types, type_problems
 from jobs.llm.bases import MADE as MADE_BASES
+from jobs.llm.bases import Base
 from jobs.llm.hub import LLAMA_2_7B, TINYLLAMA, WIKITEXT
 
 
@@ -67,7 +68,7 @@ def main(config: Config) -> dict[str, float]:
     weights that had to take another type than the one asked for. `server_agreement` is 1 where the server's completion
     is the direct one to the letter, `tokenizer_agreement` the share of rows that llama.cpp cuts into the same ids.
     """
-    from jobs.compress.environments import python_of
+    from jobs.launch.environments import python_of
     from jobs.llamacpp.asked import ENVIRONMENT
     from jobs.llamacpp.picture import draw_types
 
@@ -82,33 +83,22 @@ def _work(config: Config) -> dict[str, float]:
     """In the worker: find the model, cut the text, and leave the rest to llama.cpp's environment."""
     import tempfile
 
-    from transformers import AutoConfig
-
     from jobs.compress.corpus import Corpus
     from jobs.llamacpp.asked import Asked, ask
-    from jobs.llamacpp.export import check_exportable
-    from jobs.llamacpp.vocabulary import Vocabulary
-    from jobs.llm.bases import Base
-    from jobs.llm.process import quiet, report_pretraining
 
-    quiet()
-    base = Base.of(config.model, report_pretraining)
-    folder, tokenizer = base.folder(), base.tokenizer()
-    shape = AutoConfig.from_pretrained(folder)
-    check_exportable(shape)
-    Vocabulary.of(tokenizer, shape.vocab_size)
+    base = _base(config)
     run = run_folder().absolute()
     with tempfile.TemporaryDirectory(prefix="corpus-", dir=run) as corpus:
         Corpus.of(
             config.text,
-            tokenizer,
+            base.tokenizer(),
             row_length=config.row_length,
             num_calibration=0,
             num_evaluation=config.num_rows,
             seed=config.seed,
         ).save(Path(corpus))
         asked = Asked(
-            base=str(folder),
+            base=str(base.folder()),
             corpus=corpus,
             models=str(run / "models"),
             types=list(parse_types(config.types)),
@@ -118,6 +108,26 @@ def _work(config: Config) -> dict[str, float]:
         )
         metrics = ask(asked, run)
     return metrics | _steps(metrics, parse_types(config.types))
+
+
+def _base(config: Config) -> Base:
+    """The model, found or made.
+
+    Raises:
+        InputError: llama.cpp has no such architecture or tokenizer.
+    """
+    from transformers import AutoConfig
+
+    from jobs.llamacpp.export import check_exportable
+    from jobs.llamacpp.vocabulary import Vocabulary
+    from jobs.llm.process import quiet, report_pretraining
+
+    quiet()
+    base = Base.of(config.model, report_pretraining)
+    shape = AutoConfig.from_pretrained(base.folder())
+    check_exportable(shape)
+    Vocabulary.of(base.tokenizer(), shape.vocab_size)
+    return base
 
 
 def _steps(metrics: Mapping[str, float], types: tuple[str, ...]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
-from jobs.compress.environments import python_of
+from jobs.launch.environments import python_of
 from jobs.launch.finished import Finished
 from jobs.launch.folder import report, run_folder
 from jobs.launch.workers import run_worker

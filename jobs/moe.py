@@ -17,7 +17,7 @@ from clusterlab.fit.footprint import Footprint
 from clusterlab.fit.memory import Precision, model_states
 from clusterlab.fit.strategies import Strategy
 from clusterlab.run import METRICS
-from jobs.compress.environments import python_of
+from jobs.launch.environments import python_of
 from jobs.launch.finished import Finished
 from jobs.launch.folder import run_folder
 from jobs.launch.workers import Place, run_worker

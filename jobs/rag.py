@@ -5,7 +5,6 @@ python -m jobs.submit rag
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,8 @@ from typing import Any
 
 from clusterlab.config import PINNED, Scale, Source, by_scale, range_problems, source_problems
 from clusterlab.errors import UnreachableError
-from jobs.compress.environments import python_of, run_module
+from jobs.launch import exchange
+from jobs.launch.environments import python_of
 from jobs.launch.finished import Finished
 from jobs.launch.folder import report, run_folder
 from jobs.launch.workers import Place, run_worker
@@ -23,7 +23,7 @@ from jobs.retrieval.collection import ALL, Collection
 from jobs.retrieval.embedders import MINILM, PACKAGED, WORDLLAMA
 from jobs.retrieval.ingest import ENVIRONMENT, ingest
 from jobs.retrieval.made import MADE, MOST, thesaurus
-from jobs.retrieval.measure import ASKED, FOUND, VECTORS
+from jobs.retrieval.measure import VECTORS
 from jobs.retrieval.picture import draw
 from jobs.retrieval.published import NAMES, load_collection
 from jobs.retrieval.rerankers import MADE as RERANKERS
@@ -184,21 +184,18 @@ def _measured(config: Config, wordings: Wordings, parts: Finished) -> dict[str, 
     names = ("embedder", "query_prefix", "index", "depth", "reranker", "rerank_depth")
     asked = {name: getattr(config, name) for name in names}
     asked |= {"collection": _asked_collection(config), "rewrites": wordings.by_query}
-    (run_folder() / ASKED).write_text(json.dumps(asked))
 
     def measure() -> dict[str, Any]:
-        run_worker(_measure, config, max_failures=config.max_failures, place=Place(here=True))
-        found: dict[str, Any] = json.loads((run_folder() / FOUND).read_text())
-        return found
+        run_worker(partial(_measure, asked), config, max_failures=config.max_failures, place=Place(here=True))
+        return exchange.read_answer(run_folder())
 
     return measure() if wordings.failures else parts.once("measured", measure)
 
 
-def _measure(_config: Config) -> dict[str, float]:
+def _measure(asked: Mapping[str, Any], _config: Config) -> dict[str, float]:
     """In a worker: the process that measures."""
-    folder = run_folder()
-    module, log = "jobs.retrieval.measure", folder / "measure.log"
-    run_module(module, folder, environment=ENVIRONMENT, log=log, num_threads=1)
+    module, folder = "jobs.retrieval.measure", run_folder()
+    exchange.ask(module, asked, folder, environment=ENVIRONMENT, num_threads=1, log=folder / "measure.log")
     return {}
 
 

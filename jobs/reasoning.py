@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
-from jobs.compress.environments import python_of
+from jobs.launch.environments import python_of
 from jobs.launch.folder import run_folder
 from jobs.launch.workers import Place, run_worker
 from jobs.llm.bases import MADE as MADE_BASES

@@ -16,7 +16,7 @@ from typing import Any
 
 from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
 from clusterlab.errors import InputError, Problem
-from jobs.compress.environments import python_of
+from jobs.launch.environments import python_of
 from jobs.launch.finished import Finished
 from jobs.launch.folder import report, run_folder
 from jobs.launch.workers import Place, run_worker

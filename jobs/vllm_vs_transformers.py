@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
 from jobs.compress.corpus import MADE as MADE_TEXTS
-from jobs.compress.environments import python_of
+from jobs.launch.environments import python_of
 from jobs.launch.finished import Finished
 from jobs.launch.folder import run_folder
 from jobs.launch.numbers import number_problems, parse_numbers

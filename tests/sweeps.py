@@ -14,8 +14,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from clusterlab.config import Source
-from jobs.compress.environments import ROOT
 from jobs.compress.setting import Setting
+from jobs.launch.environments import ROOT
 from jobs.llm.cache import VARIABLE as CACHE
 from tests.jobs.conftest import VOCABULARY
 

@@ -6,7 +6,6 @@ python -m jobs.agents.play FOLDER      with FOLDER/asked.json, as jobs.agent wri
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 import time
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.config import Source
-from clusterlab.errors import ClusterlabError
 from jobs.agents.attacks import Attack, made_attacks
 from jobs.agents.calls import PLAN_TOOL, PYTHON_TOOL, SEARCH_TOOL
 from jobs.agents.graph import Agent, Bounds, State
@@ -30,12 +28,13 @@ from jobs.agents.served import Served
 from jobs.agents.tasks import Task, attacked_tasks, is_right, made_documents, made_tasks
 from jobs.agents.trace import ATTACKS, TASKS, Ended, Journal, Trace
 from jobs.agents.wording import Calling, instructions
+from jobs.launch.exchange import answer
 from jobs.launch.folder import report
 from jobs.serving.endpoint import KEY_VARIABLE, Endpoint
 from jobs.thinking.budget import Budget
 from jobs.thinking.client import Client
 
-ASKED, TRACES = "asked.json", "traces.jsonl"
+TRACES = "traces.jsonl"
 QUIET = {"LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false"}
 """LangGraph's library would tell a service of each run where these are true."""
 
@@ -112,18 +111,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns 0, or the code of `clusterlab.errors`.
     """
-    folder = Path((sys.argv[1:] if arguments is None else arguments)[0])
     os.environ.update(QUIET)
-    try:
-        play(json.loads((folder / ASKED).read_text()), folder)
-    except ClusterlabError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return answer(play, arguments)
 
 
-def play(asked: Mapping[str, Any], folder: Path) -> None:
-    """Every case that was asked for.
+def play(asked: Mapping[str, Any], folder: Path) -> dict[str, int]:
+    """Every case that was asked for, each with its trace in the folder; returns how many traces there are.
 
     Raises:
         MissingError: no sandbox can be made here.
@@ -135,6 +128,7 @@ def play(asked: Mapping[str, Any], folder: Path) -> None:
     budget = Budget.after(journal.all(), **asked["budget"], usd_per_hour=Decimal(asked["usd_per_hour"]))
     sandbox = Sandbox(limits=Limits(**asked["limits"]))
     asyncio.run(Play(asked=asked, budget=budget, journal=journal, sandbox=sandbox).all(list(cases(asked))))
+    return {"num_traces": len(journal.all())}
 
 
 def cases(asked: Mapping[str, Any]) -> Iterator[Case]:

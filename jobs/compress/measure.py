@@ -6,7 +6,6 @@ python -m jobs.compress.measure FOLDER      with FOLDER/asked.json, as jobs.comp
 from __future__ import annotations
 
 import importlib
-import json
 import re
 import resource
 import sys
@@ -15,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clusterlab.errors import ClusterlabError
 from jobs.compress.methods import UNQUANTIZED, Inputs, Loaded, Method
+from jobs.launch.exchange import answer
 
-ASKED, MEASURED, CHECKPOINT, REFERENCE = "asked.json", "measured.json", "checkpoint", "reference"
+CHECKPOINT, REFERENCE = "checkpoint", "reference"
 UNITS = {
     "bits_per_parameter": "bits a weight",
     "disk_mib": "MiB on disk",
@@ -36,29 +35,22 @@ MIB, GIB = 2**20, 2**30
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure one method, and write `measured.json` and the checkpoint below the folder.
+    """Measure one method, and write the checkpoint below the folder.
 
     Returns 0, or the code of `clusterlab.errors`.
     """
-    folder = Path((sys.argv[1:] if arguments is None else arguments)[0])
-    asked = json.loads((folder / ASKED).read_text())
-    try:
-        metrics = measure(Method(**asked["method"] | {"libraries": tuple(asked["method"]["libraries"])}), asked, folder)
-    except ClusterlabError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    (folder / MEASURED).write_text(json.dumps(metrics))
-    return 0
+    return answer(measure, arguments)
 
 
-def measure(method: Method, asked: Mapping[str, Any], folder: Path) -> dict[str, float]:
-    """Quantize into `folder/checkpoint`, load that, and return what `UNITS` names."""
+def measure(asked: Mapping[str, Any], folder: Path) -> dict[str, float]:
+    """Quantize by the method that is asked for into `folder/checkpoint`, load that, and return what `UNITS` names."""
     from jobs.compress.corpus import Corpus
     from jobs.compress.quality import perplexity
     from jobs.compress.setting import load_shapes
     from jobs.compress.size import disk_bytes
     from jobs.compress.speed import PROMPT_LENGTH, decode_tokens_per_second, prefill_tokens_per_second
 
+    method = Method(**asked["method"] | {"libraries": tuple(asked["method"]["libraries"])})
     prepared = Path(asked["prepared"])
     corpus = Corpus.load(prepared)
     inputs = Inputs(

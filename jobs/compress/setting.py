@@ -13,9 +13,9 @@ from clusterlab.config import PINNED, Source
 from clusterlab.errors import InputError, Problem
 from clusterlab.fingerprint import digest_file, digest_files, fingerprint
 from jobs.compress.corpus import Corpus
-from jobs.compress.environments import ROOT, lock_of
 from jobs.compress.methods import Method
 from jobs.compress.size import Shapes, linear_shapes
+from jobs.launch.environments import ROOT, lock_of
 from jobs.llm.bases import Base
 from jobs.llm.cache import cached
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.errors import ClusterlabError
-from jobs.compress.environments import run_module
-from jobs.compress.measure import ASKED, CHECKPOINT, MEASURED, REFERENCE
+from jobs.compress.measure import CHECKPOINT, REFERENCE
 from jobs.compress.methods import UNQUANTIZED, Method
 from jobs.compress.row import Outcome, Row
 from jobs.compress.setting import Setting
+from jobs.launch import exchange
 from jobs.llm.cache import cached
 
 
@@ -89,13 +88,12 @@ def _measured(method: Method, setting: Setting, seconds: float) -> tuple[Row, st
         except ClusterlabError as error:
             row = Row(**values, outcome=Outcome.FAILED, fingerprint=fingerprint, reason=str(error))
         else:
-            metrics = json.loads((folder / MEASURED).read_text())
             row = Row(
                 **values,
                 outcome=Outcome.MEASURED,
                 fingerprint=fingerprint,
                 kept=kept,
-                metrics=metrics,
+                metrics=exchange.read_answer(folder),
                 folder=str(folder / CHECKPOINT),
             )
         return row, Path(log.name).read_text(errors="replace")
@@ -115,9 +113,9 @@ def _run(method: Method, setting: Setting, folder: Path, log: Path, seconds: flo
         "reference": None if method.name == UNQUANTIZED else str(_reference(setting, log, seconds)),
         **{name: getattr(setting, name) for name in ("group_size", "num_compared", "decode_tokens", "seed")},
     }
-    (folder / ASKED).write_text(json.dumps(asked))
-    run_module(
+    exchange.ask(
         "jobs.compress.measure",
+        asked,
         folder,
         environment=method.environment,
         log=log,

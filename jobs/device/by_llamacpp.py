@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from jobs.device.case import Case
-from jobs.device.reading import answer
+from jobs.device.reading import main
 from jobs.llamacpp.model import LlamaCpp
 
 
@@ -20,4 +20,4 @@ def load(case: Case) -> LlamaCpp:
 
 
 if __name__ == "__main__":
-    answer(Path(sys.argv[1]), load, ["llama_cpp"])
+    sys.exit(main(load, ["llama_cpp"]))

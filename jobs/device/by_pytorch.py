@@ -11,7 +11,7 @@ from typing import Any
 
 from jobs.compress.pretrained import from_pretrained
 from jobs.device.case import Case
-from jobs.device.reading import answer
+from jobs.device.reading import main
 from jobs.llm.process import quiet
 
 
@@ -29,4 +29,4 @@ def load(case: Case) -> Any:
 
 
 if __name__ == "__main__":
-    answer(Path(sys.argv[1]), load, ["transformers.models.llama.modeling_llama", "accelerate"])
+    sys.exit(main(load, ["transformers.models.llama.modeling_llama", "accelerate"]))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.compress import exchange
-from jobs.compress.environments import OWN
+from jobs.launch import exchange
+from jobs.launch.environments import OWN
 from jobs.llamacpp.asked import ENVIRONMENT
 
 LLAMACPP, PYTORCH = "llamacpp", "pytorch"

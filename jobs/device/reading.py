@@ -6,15 +6,15 @@ import dataclasses
 import importlib
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.compress.exchange import read_asked, write_answer
 from jobs.device.case import Case
 from jobs.device.energy import Counter
 from jobs.device.memory import Memory
+from jobs.launch.exchange import answer
 
 ROUNDS = 3
 
@@ -39,15 +39,20 @@ class Reading:
     """What it wrote."""
 
 
-def answer(folder: Path, load: Callable[[Case], Any], libraries: Sequence[str]) -> None:
-    """Read the case that `folder` asks for; `load` gives a model that is asked as those of transformers are.
+def main(load: Callable[[Case], Any], libraries: Sequence[str]) -> int:
+    """Read the case that is asked for; `load` gives a model that is asked as those of transformers are.
 
     `libraries` are imported before, so that what they take is not laid to the model.
+
+    Returns 0, or the code of `clusterlab.errors`.
     """
-    for name in ("torch", *libraries):
-        importlib.import_module(name)
-    case = Case(**read_asked(folder))
-    write_answer(folder, dataclasses.asdict(read(case, load)))
+
+    def work(asked: Mapping[str, Any], _folder: Path) -> dict[str, Any]:
+        for name in ("torch", *libraries):
+            importlib.import_module(name)
+        return dataclasses.asdict(read(Case(**asked), load))
+
+    return answer(work)
 
 
 def read(case: Case, load: Callable[[Case], Any]) -> Reading:

@@ -6,34 +6,26 @@ python -m jobs.device.write_files FOLDER      with FOLDER/asked.json: checkpoint
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from clusterlab.errors import ClusterlabError
-from jobs.compress.exchange import read_asked, write_answer
+from jobs.launch.exchange import answer
 from jobs.llamacpp.files import write_files
 
 
-def main(folder: Path) -> int:
-    """Answer with each type's MiB on disk; the last line of standard error says what went wrong.
-
-    Returns 0, or the code of `clusterlab.errors`.
-    """
+def write(asked: Mapping[str, Any], _folder: Path) -> dict[str, float]:
+    """Each type's MiB on disk."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from jobs.llm.process import quiet
 
     quiet()
-    asked = read_asked(folder)
     model = AutoModelForCausalLM.from_pretrained(asked["checkpoint"], dtype="auto").eval()
     tokenizer = AutoTokenizer.from_pretrained(asked["checkpoint"])
-    try:
-        files = write_files(model, tokenizer, asked["types"], Path(asked["models"]), num_threads=asked["num_threads"])
-    except ClusterlabError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    write_answer(folder, {name: path.stat().st_size / 2**20 for name, (path, _) in files.items()})
-    return 0
+    files = write_files(model, tokenizer, asked["types"], Path(asked["models"]), num_threads=asked["num_threads"])
+    return {name: path.stat().st_size / 2**20 for name, (path, _) in files.items()}
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(answer(write))

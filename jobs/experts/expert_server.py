@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from clusterlab.errors import ClusterlabError, UnreachableError
-from jobs.compress.environments import OWN
 from jobs.experts.plan import Plan, to_json
 from jobs.experts.requests import Resource
 from jobs.experts.tasks import Kind
+from jobs.launch.environments import OWN
 from jobs.serving.endpoint import KEY_VARIABLE, Endpoint
 from jobs.serving.settings import ServerSettings
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.compress import exchange
+from jobs.launch import exchange
 
 ENVIRONMENT = "gguf"
 
@@ -28,11 +28,6 @@ class Asked:
     new_tokens: int
     """Tokens that are written to take the time, and in the completion."""
     num_threads: int
-
-    @classmethod
-    def load(cls, folder: Path) -> Asked:
-        """In the process that is asked."""
-        return cls(**exchange.read_asked(folder))
 
 
 def ask(asked: Asked, folder: Path) -> dict[str, float]:

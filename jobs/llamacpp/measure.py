@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clusterlab.errors import ClusterlabError
-from jobs.compress.exchange import write_answer
+from jobs.launch.exchange import answer
 from jobs.launch.folder import report
 from jobs.llamacpp.asked import Asked
 from jobs.llamacpp.contents import Contents
@@ -29,17 +28,11 @@ PROMPT_TOKENS = 8
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what is asked; the last line of standard error says what went wrong.
+    """Do what is asked.
 
     Returns 0, or the code of `clusterlab.errors`.
     """
-    folder = Path((sys.argv[1:] if arguments is None else arguments)[0])
-    try:
-        write_answer(folder, measure(Asked.load(folder), folder))
-    except ClusterlabError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return answer(lambda asked, folder: measure(Asked(**asked), folder), arguments)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

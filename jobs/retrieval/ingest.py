@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clusterlab.config import Source
-from jobs.compress.environments import ROOT, python_of
+from jobs.launch.environments import ROOT, python_of
 
 ENVIRONMENT = "rag"
 BATCH = 256

@@ -5,7 +5,6 @@ python -m jobs.retrieval.measure FOLDER      with FOLDER/asked.json, as jobs.rag
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import time
@@ -13,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clusterlab.errors import ClusterlabError
+from jobs.launch.exchange import answer
 from jobs.retrieval.collection import Collection
 from jobs.retrieval.evaluate import evaluate
 from jobs.retrieval.fusion import average
 from jobs.retrieval.hybrid import Hybrid
 from jobs.retrieval.ranking import Ranking
 
-ASKED, FOUND, VECTORS = "asked.json", "found.json", "vectors.npy"
+VECTORS = "vectors.npy"
 BM25, DENSE, AVERAGED, HYBRID, MULTI_QUERY, RERANKED = "bm25", "dense", "averaged", "hybrid", "multi_query", "reranked"
 METHODS = (BM25, DENSE, AVERAGED, HYBRID, MULTI_QUERY, RERANKED)
 Method = Callable[[str, str], Ranking]
@@ -28,19 +27,11 @@ Method = Callable[[str, str], Ranking]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and write `found.json` and a run file of each method in TREC's form.
+    """Measure, and write a run file of each method in TREC's form.
 
     Returns 0, or the code of `clusterlab.errors`.
     """
-    folder = Path((sys.argv[1:] if arguments is None else arguments)[0])
-    asked = json.loads((folder / ASKED).read_text())
-    try:
-        found = measure(asked, folder)
-    except ClusterlabError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    (folder / FOUND).write_text(json.dumps(found))
-    return 0
+    return answer(measure, arguments)
 
 
 def measure(asked: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jobs.compress.environments import ROOT
 from jobs.launch.embedded import ALONE, Embedded, embedded_ray
+from jobs.launch.environments import ROOT
 
 
 @contextmanager

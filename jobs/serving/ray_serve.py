@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from clusterlab.errors import InputError, Problem
-from jobs.compress.environments import OWN
+from jobs.launch.environments import OWN
 from jobs.serving.endpoint import KEY_VARIABLE
 from jobs.serving.settings import ServerSettings
 from jobs.serving.transformers import model_options, refuse_beyond_one_process

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from clusterlab.errors import ClusterlabError, InputError, Problem, StorageError, UnreachableError
 from clusterlab.local.keeper import keep, release
-from jobs.compress.environments import ROOT, python_of
+from jobs.launch.environments import ROOT, python_of
 from jobs.serving.endpoint import LOOPBACK, Endpoint, key_of
 from jobs.serving.engine import Engine
 from jobs.serving.settings import DRAIN_SECONDS, ServerSettings

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from clusterlab.errors import InputError, Problem
 from clusterlab.images.image import PINNED
-from jobs.compress.environments import OWN
+from jobs.launch.environments import OWN
 from jobs.serving.ray_serve import RayServe
 from jobs.serving.settings import ServerSettings
 

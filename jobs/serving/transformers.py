@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from clusterlab.errors import InputError, Problem
-from jobs.compress.environments import OWN
+from jobs.launch.environments import OWN
 from jobs.serving.endpoint import KEY_VARIABLE
 from jobs.serving.settings import ServerSettings
 

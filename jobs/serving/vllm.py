@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jobs.compress.environments import folder_of
+from jobs.launch.environments import folder_of
 from jobs.serving.endpoint import LOOPBACK
 from jobs.serving.settings import DRAIN_SECONDS, ServerSettings
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.compress import exchange
+from jobs.launch import exchange
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,14 +63,12 @@ def ask(module: str, asked: Asked, folder: Path, *, environment: str, num_thread
     return Answer(**exchange.ask(module, dataclasses.asdict(asked), folder, **process))
 
 
-def read(folder: Path) -> Asked:
-    """In the process that is asked."""
-    return Asked(**exchange.read_asked(folder))
+def answer(work: Callable[[Asked], Answer], arguments: Sequence[str] | None = None) -> int:
+    """In the process that is asked: what it measures is what it answers.
 
-
-def write(folder: Path, answer: Answer) -> None:
-    """In the process that was asked, at its end."""
-    exchange.write_answer(folder, dataclasses.asdict(answer))
+    Returns 0, or the code of `clusterlab.errors`.
+    """
+    return exchange.answer(lambda asked, _: dataclasses.asdict(work(Asked(**asked))), arguments)
 
 
 def check_lengths(wanted: Sequence[int], answers: Sequence[Sequence[int]]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.compress.pretrained import from_pretrained
-from jobs.versus.asked import Answer, Asked, check_lengths, read, write
+from jobs.versus.asked import Answer, Asked, answer, check_lengths
 from jobs.versus.batching import batches
 
 MODES = ("static", "one_by_one")
@@ -23,14 +23,15 @@ PAD = 0
 """What fills a shorter prompt up from the left; it is masked, so any id will do."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure every workload in both ways."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure every workload in both ways.
+
+    Returns 0, or the code of `clusterlab.errors`.
+    """
     from jobs.llm.process import quiet
 
     quiet()
-    folder = Path((sys.argv[1:] if arguments is None else arguments)[0])
-    asked = read(folder)
-    write(folder, measure(asked, load(asked)))
+    return answer(lambda asked: measure(asked, load(asked)), arguments)
 
 
 def load(asked: Asked) -> Any:
@@ -89,12 +90,12 @@ def share_of_first_choices(model: Any, prompts: Sequence[Sequence[int]], said: S
     import torch
 
     same = total = 0
-    for prompt, answer in zip(prompts, said, strict=True):
-        row = torch.tensor([[*prompt, *answer]], device=model.device)
+    for prompt, tokens in zip(prompts, said, strict=True):
+        row = torch.tensor([[*prompt, *tokens]], device=model.device)
         with torch.inference_mode():
             choices = model(input_ids=row).logits[0, len(prompt) - 1 : -1].argmax(dim=-1)
         same += int((choices == row[0, len(prompt) :]).sum())
-        total += len(answer)
+        total += len(tokens)
     return same / total
 
 
@@ -109,4 +110,4 @@ def _left_padded(prompts: Sequence[Sequence[int]], device: Any) -> tuple[Any, An
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

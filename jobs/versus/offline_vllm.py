@@ -9,23 +9,27 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from jobs.serving.settings import ServerSettings
 from jobs.serving.vllm import Vllm
-from jobs.versus.asked import Answer, Asked, check_lengths, read, write
+from jobs.versus.asked import Answer, Asked, answer, check_lengths
 
 IN_THIS_PROCESS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
 """Nobody else asks this engine; its scheduler and worker need no processes that wait for each other at every step."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure every workload."""
-    folder = Path((sys.argv[1:] if arguments is None else arguments)[0])
-    asked = read(folder)
-    os.environ.update(Vllm().environ(_settings(asked)) | IN_THIS_PROCESS)
-    write(folder, measure(asked, _engine(asked)))
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure every workload.
+
+    Returns 0, or the code of `clusterlab.errors`.
+    """
+
+    def work(asked: Asked) -> Answer:
+        os.environ.update(Vllm().environ(_settings(asked)) | IN_THIS_PROCESS)
+        return measure(asked, _engine(asked))
+
+    return answer(work, arguments)
 
 
 def measure(asked: Asked, engine: Any) -> Answer:
@@ -79,4 +83,4 @@ def _complete(engine: Any, asked: Asked, lengths: Sequence[int]) -> list[list[in
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -180,7 +180,7 @@ def _ours(url: str) -> dict[str, float]:
 
 def _vllm_bench(url: str) -> dict[str, float]:
     """What vLLM's own load generator says of the same server."""
-    from jobs.compress.environments import python_of
+    from jobs.launch.environments import python_of
     from jobs.llm.bases import Base
 
     tokenizer = Base.of(Source("tiny-llama"), lambda *_: None).folder()

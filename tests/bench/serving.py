@@ -109,7 +109,7 @@ def _held_by_the_job(place: Path) -> Iterator[Endpoint]:
 @contextmanager
 def _vllm_serve(folder: Path, config: Config, log_folder: Path) -> Iterator[Endpoint]:
     """As one types it, with the settings that the job has."""
-    from jobs.compress.environments import python_of
+    from jobs.launch.environments import python_of
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

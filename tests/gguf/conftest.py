@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clusterlab.errors import MissingError
-from jobs.compress.environments import ROOT, python_of
+from jobs.launch.environments import ROOT, python_of
 from jobs.llamacpp.asked import ENVIRONMENT
 
 

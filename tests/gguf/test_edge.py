@@ -6,9 +6,9 @@ import pytest
 
 from clusterlab.config import parse
 from jobs import edge
-from jobs.compress.environments import ProcessFailedError
 from jobs.device.case import LLAMACPP, Case
 from jobs.edge import Config, _work
+from jobs.launch.environments import ProcessFailedError
 from jobs.launch.folder import VARIABLE
 from jobs.llm.pretrain import TinyLlama
 

@@ -13,7 +13,7 @@ import pytest
 from tokenizers import pre_tokenizers
 
 from clusterlab.errors import UnreachableError
-from jobs.compress.environments import ROOT
+from jobs.launch.environments import ROOT
 from jobs.llamacpp.export import export
 from jobs.llamacpp.server import serving
 from tests.jobs.llamacpp.conftest import grouped_llama, trained

@@ -19,7 +19,8 @@ from jobs import agent
 from jobs.agent import ENVIRONMENT, Config, main
 from jobs.agents import play
 from jobs.agents.trace import Ended, Journal
-from jobs.compress.environments import ProcessFailedError, python_of
+from jobs.launch import exchange
+from jobs.launch.environments import ProcessFailedError, python_of
 from jobs.launch.folder import RUNS_VARIABLE, VARIABLE
 from jobs.serving.endpoint import KEY_VARIABLE
 from jobs.thinking import client as client_module
@@ -92,7 +93,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         found: dict[str, float] = work(config)
         return found
 
-    monkeypatch.setattr(agent, "run_module", run_module)
+    monkeypatch.setattr(exchange, "run_module", run_module)
     monkeypatch.setattr(agent, "run_worker", run_worker)
     monkeypatch.setattr(agent, "python_of", str)
     monkeypatch.setattr(client_module, "WAIT_SECONDS", 0.01)

@@ -10,9 +10,9 @@ from transformers import GPT2Config
 from clusterlab.config import Scale, parse
 from clusterlab.errors import InputError, MissingError
 from jobs import edge
-from jobs.compress import exchange
 from jobs.device.case import Case
 from jobs.edge import Config, _work, main
+from jobs.launch import exchange
 from jobs.launch.folder import VARIABLE
 from jobs.llamacpp import asked
 from jobs.llm.pretrain import TinyLlama

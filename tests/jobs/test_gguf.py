@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from transformers import GPT2Config
 
 from clusterlab.config import Scale, parse
 from clusterlab.errors import ClusterlabError, InputError, MissingError
-from jobs.compress.environments import OWN
 from jobs.gguf import Config, _steps, _work, main
+from jobs.launch.environments import OWN
+from jobs.launch.exchange import ASKED
 from jobs.launch.folder import VARIABLE
 from jobs.llamacpp import asked
 from jobs.llamacpp.asked import Asked, ask
@@ -73,7 +75,7 @@ def test_what_its_process_said_last_is_the_error(tmp_path: Path, monkeypatch: py
     with pytest.raises(ClusterlabError, match="'gpt2' is not known to the exporter") as failed:
         ask(order, tmp_path)
     assert failed.value.exit_code == InputError.exit_code
-    assert Asked.load(tmp_path) == order
+    assert Asked(**json.loads((tmp_path / ASKED).read_text())) == order
 
 
 def test_the_least_step_is_between_types_in_the_order_of_their_bits() -> None:

@@ -8,7 +8,7 @@ from clusterlab.config import Scale, parse
 from clusterlab.errors import InputError, MissingError
 from clusterlab.fit.footprint import GIB
 from jobs import moe
-from jobs.compress import environments
+from jobs.launch import environments
 from jobs.moe import Config, main
 
 

@@ -17,7 +17,8 @@ from clusterlab.config import Scale, Source, parse
 from clusterlab.errors import InputError, MissingError, UnreachableError
 from clusterlab.run import Run, find_runs
 from jobs import rag
-from jobs.compress.environments import python_of
+from jobs.launch import exchange
+from jobs.launch.environments import python_of
 from jobs.launch.folder import RUNS_VARIABLE, VARIABLE
 from jobs.rag import Config, main
 from jobs.retrieval import measure
@@ -75,8 +76,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         found: dict[str, float] = work(config)
         return found
 
-    for name, fake in (("ingest", ingest), ("run_module", run_module), ("run_worker", run_worker)):
-        monkeypatch.setattr(rag, name, fake)
+    monkeypatch.setattr(rag, "ingest", ingest)
+    monkeypatch.setattr(rag, "run_worker", run_worker)
+    monkeypatch.setattr(exchange, "run_module", run_module)
     monkeypatch.setattr(rag, "python_of", str)
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     return tmp_path

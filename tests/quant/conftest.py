@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from jobs.compress.environments import ROOT, python_of
+from jobs.launch.environments import ROOT, python_of
 
 
 def logits_of(reader: str, checkpoint: Path, rows: Any, folder: Path) -> tuple[Any, str]:

@@ -12,7 +12,7 @@ import pytest
 
 from clusterlab.config import Source
 from clusterlab.errors import MissingError
-from jobs.compress.environments import ROOT, python_of
+from jobs.launch.environments import ROOT, python_of
 from jobs.llm.bases import Base
 from jobs.serving.settings import ServerSettings
 from jobs.serving.vllm import Vllm

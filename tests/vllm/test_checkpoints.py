@@ -14,13 +14,13 @@ import ray
 from numpy.typing import NDArray
 
 from clusterlab.config import Source
-from jobs.compress.environments import ROOT, python_of
 from jobs.compress.fake_quant import convert, prepare
 from jobs.compress.methods import METHODS, UNQUANTIZED
 from jobs.compress.pack_quantized import save_packed
 from jobs.compress.row import Outcome
 from jobs.compress.setting import Setting
 from jobs.compress.sweep import Share, sweep
+from jobs.launch.environments import ROOT, python_of
 from jobs.llm.bases import Base
 from jobs.llm.cache import VARIABLE as CACHE
 from tests.vllm.conftest import complete

@@ -10,7 +10,7 @@ import pytest
 import ray
 
 from clusterlab.config import Source
-from jobs.compress.environments import ROOT
+from jobs.launch.environments import ROOT
 from jobs.launch.folder import VARIABLE as FOLDER
 from jobs.llm.cache import VARIABLE as CACHE
 from jobs.versus.model import Calibration, Pair, quantized

@@ -4,8 +4,8 @@ import importlib.util
 
 import pytest
 
-from jobs.compress.environments import lock_of
 from jobs.compress.methods import METHODS, UNQUANTIZED, Method, chosen
+from jobs.launch.environments import lock_of
 
 SHAPES = {"layers.0.up": (96, 64), "layers.0.down": (64, 96)}
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM
 
-from jobs.compress.environments import ProcessFailedError
 from jobs.device.case import PYTORCH, Case
 from jobs.device.reading import ROUNDS, read
+from jobs.launch.environments import ProcessFailedError
 from jobs.llm.pretrain import TinyLlama, random_llama
 
 SMALL = TinyLlama(

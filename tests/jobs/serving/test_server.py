@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from clusterlab.errors import ClusterlabError, InputError, MissingError, StorageError, UnreachableError
-from jobs.compress.environments import ROOT
+from jobs.launch.environments import ROOT
 from jobs.serving import server
 from jobs.serving.endpoint import KEY_VARIABLE, Endpoint, key_of
 from jobs.serving.engine import engine_of

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from jobs.compress.environments import ROOT
+from jobs.launch.environments import ROOT
 from jobs.serving.settings import ServerSettings
 from jobs.serving.vllm import Vllm
 

@@ -1,4 +1,4 @@
-"""Environments beside that of the jobs: where a method's libraries want other versions than the others'."""
+"""Environments beside that of the jobs, whose libraries want other versions, and a module that runs in one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A process that does what a script says, for tests of who runs it.
 
-python -m tests.jobs.compress.acting FOLDER     with FOLDER/act.py
+python -m tests.jobs.launch.acting FOLDER     with FOLDER/act.py
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from clusterlab.errors import MissingError, StorageError
-from jobs.compress.environments import OWN, ROOT, ProcessFailedError, python_of, run_module
+from jobs.launch.environments import OWN, ROOT, ProcessFailedError, python_of, run_module
 
-ACTING = "tests.jobs.compress.acting"
+ACTING = "tests.jobs.launch.acting"
 DEADLINE = 60
 
 
@@ -74,7 +74,7 @@ def test_a_process_that_takes_too_long_is_ended_with_what_it_started(tmp_path: P
 def test_a_process_does_not_outlive_who_runs_it(tmp_path: Path) -> None:
     (tmp_path / "act.py").write_text("import time; time.sleep(600)")
     call = f"run_module({ACTING!r}, Path({str(tmp_path)!r}), environment={OWN!r}, log=Path('/dev/null'), num_threads=1)"
-    script = f"from pathlib import Path; from jobs.compress.environments import run_module; {call}"
+    script = f"from pathlib import Path; from jobs.launch.environments import run_module; {call}"
     owner = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
     deadline = time.monotonic() + DEADLINE
     while not _pids(tmp_path) and time.monotonic() < deadline:
