@@ -60,7 +60,7 @@ SHIM :=
 LLAMA_CPP := --config-settings-package llama-cpp-python:cmake.args
 .venv/gguf/installed: COMPILED := $(LLAMA_CPP)="-DGGML_NATIVE=OFF;-DLLAVA_BUILD=OFF"
 
-.venv/vllm/installed: images/vllm-cuda.lock images/vllm-cpu/pyproject.toml
+.venv/vllm/installed: images/vllm-cuda.lock images/vllm-cpu/pyproject.toml images/vllm-cpu/vllm_pictures.py
 ifeq ($(wildcard /proc/driver/nvidia/version),)
 .venv/vllm/installed: SHIM := ./images/vllm-cpu
 endif

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
+from clusterlab.errors import MissingError
 from jobs.launch.environments import python_of
 from jobs.launch.finished import Finished
 from jobs.launch.folder import run_folder
@@ -52,8 +53,8 @@ class Config:
     """Pictures with one question each."""
     pictures: str | None = None
     """A folder with pictures of your own and questions.jsonl, whose lines have `picture`, `question` and `answer`."""
-    serve: bool = by_scale(tiny=False, small=False, single=True, full=True)
-    """Whether vLLM answers; of `shapes` it answers once more what transformers did. It needs torchvision beside it."""
+    serve: bool = True
+    """Whether vLLM answers, whose environment `make env-vllm` makes; of `shapes` what transformers answered, again."""
     endpoint: str | None = None
     """A running server of OpenAI's protocol that is asked in its place, such as http://127.0.0.1:8000."""
     served_model: str | None = None
@@ -109,20 +110,25 @@ def main(config: Config) -> dict[str, float]:
     question; `chance` is that of drawing an answer. `gain_looks` is that of `tiles` over `swapped`, and `gain_tiles`
     over `one_tile`, also where the outline of a `small` or `large` thing is asked for; `_low` ends the lower ends of
     95 % intervals. `tokens_differ` is the number of pictures of whose tokens formula, processor and model say different
-    numbers; the other `tokens_*` are the published model's. `agreement` is the share of vLLM's answers that are those
-    of transformers, of as many tokens.
+    numbers, and `tokens_differ_vllm` where vLLM says another than the formula; the other `tokens_*` are the published
+    model's. `agreement` is the share of vLLM's answers that are those of transformers, of as many tokens.
 
     Raises:
-        MissingError: vLLM is asked for and not there, or has no torchvision.
+        MissingError: vLLM is asked for and not there.
         InputError: a line of questions.jsonl is none, or the endpoint's name or its key are wrong.
         UnreachableError: the endpoint is not there, or too slow; what was answered is kept.
     """
     if config.serve and config.endpoint is None:
-        from jobs.vision.there import require_sight
-
-        require_sight(python_of(engine_of(config.engine).environment))
+        _require(engine_of(config.engine).environment)
     place = Place(num_gpus=0 if config.endpoint is not None else 1, here=True)
     return run_worker(_look, config, max_failures=config.max_failures, place=place)
+
+
+def _require(environment: str) -> None:
+    try:
+        python_of(environment)
+    except MissingError as error:
+        raise MissingError(f"SERVE=true: {error}; SERVE=false of `{OWN_MODEL}` does without") from error
 
 
 def _look(config: Config) -> dict[str, float]:
@@ -130,7 +136,7 @@ def _look(config: Config) -> dict[str, float]:
     import torch
 
     from jobs.thinking.journal import Journal
-    from jobs.vision.counting import counts
+    from jobs.vision.counting import beside, counts
     from jobs.vision.findings import found_of, metrics_of
     from jobs.vision.picture import draw
     from jobs.vision.table import markdown
@@ -139,13 +145,14 @@ def _look(config: Config) -> dict[str, float]:
     quiet()
     torch.set_num_threads(config.threads)
     folder, learner = run_folder(), _learner(config)
-    tokens = Finished(folder=folder / "parts").once("tokens", lambda: counts(learner))
+    parts = Finished(folder=folder / "parts")
+    tokens = parts.once("tokens", lambda: counts(learner))
     journal = Journal(path=folder / "answers.jsonl", kind=Answered)
     asked = _asked(config)
     if config.here:
         _answer_here(config, asked, journal)
     if config.serve or config.endpoint is not None:
-        _answer_there(config, asked, journal)
+        tokens = beside(tokens, _answer_there(config, asked, journal, parts))
     found = found_of(journal.all())
     said = f"The model is {config.served_model or config.model}, scale {config.scale}; {config.num_problems} questions."
     (folder / "table.md").write_text(markdown(found, tokens, said, seed=config.seed))
@@ -181,16 +188,23 @@ def _answer_here(config: Config, asked: Mapping[str, Sequence[Posed]], journal: 
         answer_here(model, method, posed, journal, max_tokens=config.answer_tokens)
 
 
-def _answer_there(config: Config, asked: Mapping[str, Sequence[Posed]], journal: Journal[Answered]) -> None:
-    """By the server; where transformers has answered, what it was shown as it is."""
+def _answer_there(
+    config: Config, asked: Mapping[str, Sequence[Posed]], journal: Journal[Answered], parts: Finished
+) -> dict[str, int]:
+    """By the server; where transformers has answered, what it was shown as it is, and what pictures take in tokens."""
+    from jobs.vision.there import counts_there
+    from jobs.vision.tiling import SIZES
     from jobs.vision.views import SERVED, View
 
     os.environ["OMP_NUM_THREADS"] = str(config.threads)
-    asked = {SERVED: asked[View.TILES]} if config.here else asked
+    asked, counted = ({SERVED: asked[View.TILES]} if config.here else asked), dict[str, int]()
     with access(config, lambda: _folder(config), served_name=SERVED_NAME, max_slots=config.concurrency) as endpoint:
-        client = _client(config, endpoint, sum(map(len, asked.values())))
+        client = _client(config, endpoint, sum(map(len, asked.values())) + len(SIZES))
+        if config.here:
+            counted = parts.once("served", lambda: asyncio.run(counts_there(client, _learner(config))))
         for method, posed in asked.items():
             asyncio.run(_ask(config, client, method, posed, journal))
+    return counted
 
 
 async def _ask(config: Config, client: Client, method: str, posed: Sequence[Posed], journal: Journal[Answered]) -> None:

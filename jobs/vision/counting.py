@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,12 @@ def counts(learner: Learner) -> dict[str, Any]:
         "published": _counted(replace(learner, tiling=PUBLISHED), SIZES),
         "made": _counted(learner, {name: scaled(size, learner.tiling) for name, size in SIZES.items()}),
     }
+
+
+def beside(tokens: Mapping[str, Any], counted: Mapping[str, int]) -> dict[str, Any]:
+    """`counts` with what vLLM counted of pictures of the sizes that the model is trained with, where it did."""
+    made = [row | {"vllm": counted[row["name"]]} if row["name"] in counted else row for row in tokens["made"]]
+    return dict(tokens) | {"made": made}
 
 
 def _counted(learner: Learner, sizes: Any) -> list[dict[str, Any]]:

@@ -135,7 +135,9 @@ def _token_metrics(tokens: Mapping[str, Any]) -> dict[str, float]:
     rows = [row for tower in tokens.values() for row in tower]
     published = {row["name"]: row["processor"] for row in tokens["published"]}
     differ = sum(not row["formula"] == row["processor"] == row["model"] for row in rows)
-    return {
+    by_vllm = [row for row in rows if "vllm" in row]
+    served = {"tokens_differ_vllm": sum(row["vllm"] != row["formula"] for row in by_vllm)} if by_vllm else {}
+    return served | {
         "tokens_differ": differ,
         "tokens_one_tile": published["one tile"],
         "tokens_two_by_two": published["two by two tiles"],

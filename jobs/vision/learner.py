@@ -83,7 +83,20 @@ def learn(learner: Learner, folder: Path, report: Callable[[int, int, float], No
     fit(model, batches(learner, processor), steps=learner.steps, learning_rate=learner.learning_rate, report=report)
     model.generation_config.eos_token_id = EOS
     model.save_pretrained(folder)
+    _name_as_published(folder / "model.safetensors")
     processor.save_pretrained(folder)
+
+
+def _name_as_published(path: Path) -> None:
+    """Call the tower's weights what published checkpoints call them: vLLM reads no other names.
+
+    transformers 5.19 reads both, and writes those that leave out `vision_model`.
+    """
+    from safetensors.torch import load_file, save_file
+
+    tower = "vision_tower."
+    named = {name.replace(tower, f"{tower}vision_model.", 1): value for name, value in load_file(path).items()}
+    save_file(named, path, metadata={"format": "pt"})
 
 
 def make_processor(learner: Learner) -> Any:

@@ -9,7 +9,9 @@ from jobs.launch.markdown import table
 from jobs.vision.findings import LABELS, Found, Gain, gains
 from jobs.vision.questions import Kind
 
-TOKEN_HEADS = ("picture", "height x width", "grid", "base", "patches", "newlines", "formula", "processor", "model")
+COUNTED = {"formula": "formula", "processor": "processor", "model": "model", "vllm": "vLLM"}
+"""Who counts tokens, and what that is called."""
+TOKEN_HEADS = ("picture", "height x width", "grid", "base", "patches", "newlines", *COUNTED.values())
 HEADS = ("shown", "questions", "right", "95 %", *Kind, "tokens a question")
 GAIN_HEADS = ("better", "than", "asked for", "questions", "gain", "95 %", "p (McNemar)")
 TOWERS = {
@@ -30,7 +32,7 @@ def _tokens(row: Mapping[str, Any]) -> list[str]:
     return [
         row["name"],
         *(_by(row["size"]), _by(row["grid"]), str(row["base"]), _by(row["patches"]), str(row["patches"][0])),
-        *(f"{row[name]:,}" for name in ("formula", "processor", "model")),
+        *(f"{row[name]:,}" if name in row else "" for name in COUNTED),
     ]
 
 

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-from clusterlab.errors import MissingError
 from jobs.thinking.client import Asked, Client
 from jobs.thinking.journal import Journal
 from jobs.thinking.session import Session
 from jobs.vision.here import conversation
+from jobs.vision.learner import Learner, make_processor
+from jobs.vision.tiling import SIZES, scaled
 from jobs.vision.views import Answered, Posed, Said
 
-
-def require_sight(python: str) -> None:
-    """Refuse an environment whose vLLM cannot load a LLaVA.
-
-    Its module of LLaVA takes one function from transformers' module of Pixtral, and that one imports torchvision.
-
-    Raises:
-        MissingError: torchvision is not there.
-    """
-    asked = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torchvision') is None)"
-    if subprocess.run([python, "-c", asked], check=False).returncode != 0:
-        message = "has no torchvision, which vLLM 0.32 imports for every LLaVA; images/vllm.lock leaves it out"
-        raise MissingError(f"{python}: {message}; allowed: an ENDPOINT whose server has it, or SERVE=false of `shapes`")
+QUESTION = "How many things are there?"
+"""Of pictures whose tokens alone matter."""
 
 
 def data_url(picture: Any) -> str:
@@ -53,9 +42,35 @@ async def answer_there(
     """
 
     async def attempt(number: int, one: Posed) -> Answered:
-        picture = {"type": "image_url", "image_url": {"url": data_url(one.picture())}}
-        reply = await client.ask(Asked(messages=(conversation(one.text, picture),), max_tokens=max_tokens))
+        reply = await client.ask(_asked(one.picture(), one.text, max_tokens))
         said = Said(text=reply.texts[0], prompt_tokens=reply.prompt_tokens, new_tokens=reply.new_tokens)
         return one.answered(method, number, said)
 
     await Session(journal=journal, concurrency=concurrency).attempts(method, posed, attempt)
+
+
+async def counts_there(client: Client, learner: Learner) -> dict[str, int]:
+    """How many tokens the server of a model of ours makes of a picture of every size, by the size's name.
+
+    They are those of a prompt, less the words beside the picture, which the processor counts.
+
+    Raises:
+        UnreachableError, InputError, ClusterlabError: as `jobs.thinking.client.Client.ask`.
+    """
+    from PIL import Image
+
+    processor = make_processor(learner)
+    prompt = processor.apply_chat_template([conversation(QUESTION, {"type": "image"})], add_generation_prompt=True)
+    # One of them stands for the picture.
+    num_words = len(processor.tokenizer(prompt)["input_ids"]) - 1
+    found = {}
+    for name, size in SIZES.items():
+        height, width = scaled(size, learner.tiling)
+        reply = await client.ask(_asked(Image.new("RGB", (width, height)), QUESTION, 1))
+        found[name] = reply.prompt_tokens - num_words
+    return found
+
+
+def _asked(picture: Any, text: str, max_tokens: int) -> Asked:
+    part = {"type": "image_url", "image_url": {"url": data_url(picture)}}
+    return Asked(messages=(conversation(text, part),), max_tokens=max_tokens)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from jobs.vision.counting import beside
 from jobs.vision.findings import found_of, gains, metrics_of
 from jobs.vision.picture import draw
 from jobs.vision.table import markdown
@@ -77,6 +78,15 @@ def test_a_picture_of_which_one_counts_otherwise_is_counted() -> None:
     assert metrics_of({}, wrong, seed=0)["tokens_differ"] == 2
 
 
+def test_what_vllm_counts_is_held_against_the_formula() -> None:
+    assert "tokens_differ_vllm" not in metrics_of({}, beside(TOKENS, {}), seed=0)
+    for counted, differ in ((1176, 0), (1175, 1)):
+        tokens = beside(TOKENS, {"icon": counted})
+        assert metrics_of({}, tokens, seed=0)["tokens_differ_vllm"] == differ
+        said = f"| 1,176 | 1,176 | 1,176 | {counted:,} |"
+        assert markdown({}, tokens, "What was asked.", seed=0).count(said) == 1
+
+
 def test_own_pictures_are_judged_where_the_answer_is_known() -> None:
     own = [answer(OWN, number, right=number == 0, kind="", answer="a" if number < 2 else None) for number in range(5)]
     metrics = metrics_of(found_of(own), TOKENS, seed=0)
@@ -92,6 +102,6 @@ def test_tables_and_picture_have_every_view(tmp_path: Path) -> None:
     assert "| as it is, in tiles | 40 | 90.0 % | 77 to 96 | 90.0 % |" in text
     assert "| as it is, in tiles | reduced to one tile | small outlines | 10 | +40.0 points |" in text
     assert "| own pictures | 1 |  |  |" in text
-    assert "| two by two tiles | 336 x 336 | 1 x 2 | 576 | 24 x 24 | 24 | 1,176 | 1,176 | 1,176 |" in text
+    assert "| two by two tiles | 336 x 336 | 1 x 2 | 576 | 24 x 24 | 24 | 1,176 | 1,176 | 1,176 |  |" in text
     draw(found, TOKENS, SMALL, "What was asked.", tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 10_000

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
+from transformers import LlavaNextForConditionalGeneration
 
 from jobs.llm.lessons import IGNORED, Lesson
 from jobs.llm.pretrain import EOS
@@ -16,6 +18,9 @@ from jobs.vision.learner import ASSISTANT, IMAGE, USER, batches, learned, packed
 from jobs.vision.questions import description_of, questions_of
 from jobs.vision.scenes import STYLE, Scene, make_scene
 from tests.jobs.vision.conftest import LEARNER
+
+PUBLISHED = {"image_newline", "language_model", "multi_modal_projector", "vision_tower"}
+"""What names of weights begin with in the published checkpoints."""
 
 
 def lessons(scene: Scene) -> list[Lesson]:
@@ -94,3 +99,12 @@ def test_what_is_saved_answers_as_what_was_trained(trained: Model, folder: Path)
     assert together == alone == Model(folder).answers([picture] * 2, texts, max_tokens=3)
     # USER:, the picture's 88, a new line, six words and a mark, ASSISTANT:
     assert alone[0].prompt_tokens == len(trained.processor.tokenizer(f"{USER} \n{texts[0]}{ASSISTANT}").input_ids) + 88
+
+
+def test_weights_have_the_names_of_published_checkpoints_and_each_is_read(folder: Path) -> None:
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        names = set(file.keys())
+    assert {name.split(".")[0] for name in names} == PUBLISHED
+    assert all(name.startswith("vision_tower.vision_model.") for name in names if name.startswith("vision_tower."))
+    _, said = LlavaNextForConditionalGeneration.from_pretrained(folder, output_loading_info=True)
+    assert not any(said[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))

@@ -16,11 +16,14 @@ from clusterlab.errors import InputError
 from jobs.launch.folder import VARIABLE
 from jobs.thinking.journal import Journal
 from jobs.vision.here import Model, answer_here
+from jobs.vision.learner import ASSISTANT, IMAGE, USER
 from jobs.vision.questions import make_problems
 from jobs.vision.scenes import STYLE
-from jobs.vision.there import answer_there, data_url
+from jobs.vision.there import answer_there, counts_there, data_url
+from jobs.vision.tiling import SIZES, SMALL, scaled
 from jobs.vision.views import Answered, Own, Said, View, own_pictures, views_of
 from tests.jobs.thinking.conftest import Answer, StandIn, client_of, serve
+from tests.jobs.vision.conftest import LEARNER
 
 __all__ = ["serve"]
 
@@ -138,6 +141,20 @@ def test_a_server_is_sent_the_picture_and_the_question_as_a_chat(
     assert (server.bodies[0]["max_tokens"], server.bodies[0]["temperature"]) == (4, 0)
     found = journal(tmp_path).of("served")
     assert [found[number].right for number in range(8)] == [p.question.answer == "circle" for p in PROBLEMS]
+
+
+def test_what_a_server_counts_of_a_picture_is_without_the_words_beside_it(
+    serve: Callable[[Answer], StandIn], processor: Any
+) -> None:
+    def answer(body: dict[str, Any]) -> bytes:
+        picture, text = body["messages"][0]["content"]
+        image = Image.open(io.BytesIO(base64.b64decode(picture["image_url"]["url"].partition(",")[2])))
+        given = processor(images=image, text=f"{USER} {IMAGE}\n{text['text']}{ASSISTANT}")
+        usage = {"prompt_tokens": len(given["input_ids"][0]), "completion_tokens": 1}
+        return json.dumps({"choices": [{"message": {"content": "a"}}], "usage": usage}).encode()
+
+    found = asyncio.run(counts_there(client_of(serve(answer), chat=True), LEARNER))
+    assert found == {name: SMALL.tokens(scaled(size, SMALL)).total for name, size in SIZES.items()}
 
 
 def test_a_data_url_loses_nothing() -> None:
