@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -59,9 +59,11 @@ class Sweep:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = field(default=time.monotonic)
 
-    def look(self) -> Scan:
-        """Scan everything."""
-        return scan(self.cloud, self.regions, self.question, everywhere=self.everywhere)
+    def look(self, besides: Container[str] = ()) -> Scan:
+        """Scan everything, but for regions that need no look."""
+        regions = [each for each in self.regions if each not in besides]
+        everywhere = self.everywhere and EVERYWHERE not in besides
+        return scan(self.cloud, regions, self.question, everywhere=everywhere)
 
     def judge(self, found: Scan, sightings: Mapping[str, Sighting], now: datetime) -> list[Verdict]:
         """What is due for each resource; it depends on nothing but its arguments."""

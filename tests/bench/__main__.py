@@ -221,7 +221,8 @@ Measured on {day}: {processor}, {cores} cores, no GPU, Python {python}.
 
 
 def _table(figures: list[Figure]) -> str:
-    rows = [f"| {f.what} | {f.measured} | {f.wanted} | {'yes' if f.met else 'no'} |" for f in figures]
+    met = {True: "yes", False: "no", None: "-"}
+    rows = [f"| {f.what} | {f.measured} | {f.wanted} | {met[f.met]} |" for f in figures]
     return TABLE.format(
         day=f"{datetime.now(UTC):%Y-%m-%d}",
         processor=_processor(),

@@ -16,4 +16,5 @@ class Figure:
     what: str
     measured: str
     wanted: str
-    met: bool
+    met: bool | None
+    """None where nothing is promised."""

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -91,35 +92,28 @@ def _entrypoint(ray: RayCluster) -> list[str]:
 
 
 def _at_once(root: Path, environment: dict[str, str], num_each: int) -> dict[str, Any]:
-    """All clients at once, each with a word of its own, so that no two ask for the same."""
+    """As many clients at a time as there are students, each with a word of its own, so that no two ask for the same."""
     start = time.perf_counter()
-    clients = [
-        subprocess.Popen(
-            [str(CONTROL), "submit", LAB, "--as", student, "--env", f"WORD=word-{number}", "--json"],
-            cwd=root,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        for number in range(num_each)
-        for student in STUDENTS
-    ]
-    answers = [client.communicate()[0] for client in clients]
+    asked = [(student, number) for number in range(num_each) for student in STUDENTS]
+    with ThreadPoolExecutor(NUM_STUDENTS) as pool:
+        clients = list(pool.map(lambda each: _client(each[0], each[1], root, environment), asked))
     seconds = time.perf_counter() - start
-    landed = [json.loads(answer)["student"] for client, answer in zip(clients, answers, strict=True) if _well(client)]
+    landed = [json.loads(client.stdout)["student"] for client in clients if not client.returncode]
     right = sorted(landed) == sorted(STUDENTS * num_each)
     records = list((root / "runs").rglob("run.json"))
     return {
-        "what": f"{len(clients)} submissions of {NUM_STUDENTS} students at once, {NUM_GPUS} GPUs, one for each student",
+        "what": f"{len(clients)} submissions, {NUM_STUDENTS} students at a time, {NUM_GPUS} GPUs, one for each student",
         "measured": f"{len(landed)} landed, each with its student's record, in {seconds:.0f} s",
         "wanted": "all",
         "met": right and len(records) >= len(clients),
     }
 
 
-def _well(client: subprocess.Popen[str]) -> bool:
-    return client.returncode == 0
+def _client(student: str, number: int, root: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [str(CONTROL), "submit", LAB, "--as", student, "--env", f"WORD=word-{number}", "--json"]
+    return subprocess.run(
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+    )
 
 
 def _seconds(command: list[str], root: Path, environment: dict[str, str]) -> float:

@@ -54,9 +54,9 @@ class Clearing:
         """Whether it can look anywhere."""
         return self.cloud is not None or self.google is not None
 
-    def look(self) -> Scan:
-        """All that is there of the class."""
-        scans = [self._sweep(None).look()] if self.cloud else []
+    def look(self, besides: frozenset[str] = frozenset()) -> Scan:
+        """All that is there of the class, but for regions of AWS that need no look."""
+        scans = [self._sweep(None).look(besides)] if self.cloud else []
         return together([*scans, *([scan_google(self.google, self.course)] if self.google else [])])
 
     def judge(self, wanted: Iterable[Resource], keep: KeepList) -> list[Verdict]:
@@ -66,9 +66,13 @@ class Clearing:
         seen = Scan(resources=resources, looks=())
         return self._sweep(keep).judge(seen, {each.key: over for each in resources}, self.began)
 
-    def end(self, scan: Scan, keep: KeepList, known: Iterable[str], found: Found) -> Scan:
-        """End what is not known, in rounds: what was refused may go through later, and what held it is gone then."""
-        spared = frozenset(known)
+    def end(self, scan: Scan, keep: KeepList, known: Iterable[str], found: Found) -> tuple[Scan, frozenset[str]]:
+        """End what is not known, in rounds: what was refused may go through later, and what held it is gone then.
+
+        Returns:
+            The scan as it is now, and the regions of AWS that were looked at since something in them was ended last.
+        """
+        spared, fresh = frozenset(known), frozenset[str]()
         for tries in range(ROUNDS):
             verdicts = self.judge(self.beside(scan, spared), with_copies(keep, scan.resources))
             found.judged(verdicts, self.began)
@@ -79,7 +83,8 @@ class Clearing:
                 self.sleep(PAUSES[tries - 1])
             errors, scan = self._act(due, scan, keep)
             found.refused(errors)
-        return scan
+            fresh |= {each.resource.region for each in due if each.resource.cloud == "aws"}
+        return scan, fresh
 
     def _act(self, due: list[Verdict], scan: Scan, keep: KeepList) -> tuple[dict[str, str], Scan]:
         """End what is due, each in its cloud; what was refused, and what is there now."""

@@ -55,6 +55,8 @@ class Going:
     """By step; one that goes well later is none."""
     clusters: Ended = field(default_factory=Ended)
     settled: Settled | None = None
+    fresh: frozenset[str] = frozenset()
+    """Regions that were looked at since something in them was ended last."""
     num_settled: int = 0
     """How much had been found when the ledger was settled."""
 
@@ -146,7 +148,8 @@ class Down:
 
     def _end_beside(self, going: Going) -> None:
         """First, since what stands in the stack's network would keep the network."""
-        going.scan = going.seen.clearing.end(going.scan, going.keep, going.seen.state.known, going.found)
+        clearing, known = going.seen.clearing, going.seen.state.known
+        going.scan, going.fresh = clearing.end(going.scan, going.keep, known, going.found)
 
     def _settle(self, going: Going) -> None:
         """Before the stack goes, on whose server the ledger may lie."""
@@ -164,9 +167,13 @@ class Down:
 
     def _end_rest(self, going: Going) -> None:
         """What Pulumi failed at ends too: its next refresh sees that."""
-        known = going.seen.state.known if self._held_back(going) else ()
-        scan = going.seen.clearing.look()
-        going.scan = going.seen.clearing.end(scan, going.keep, known, going.found)
+        clearing, state = going.seen.clearing, going.seen.state
+        known = state.known if self._held_back(going) else ()
+        # Where we ended something, that was looked at, and a stack that has nothing takes nothing away.
+        fresh = frozenset[str]() if state.known or state.pending else going.fresh
+        fresh -= {each.region for each in going.scan.failed}
+        scan = going.scan.again(clearing.look(besides=fresh))
+        going.scan, going.fresh = clearing.end(scan, going.keep, known, going.found)
         self._glance(going)
 
     def _look_twice(self, going: Going) -> None:
@@ -175,7 +182,7 @@ class Down:
             if not self.clearing.sees:
                 return
             self.clearing.sleep(self.age_seconds)
-            going.scan = going.seen.clearing.look()
+            going.scan, going.fresh = going.seen.clearing.look(), frozenset()
             self._glance(going)
             if (going.glances[-2].clean and going.glances[-1].clean) or self._held_back(going):
                 return

@@ -18,6 +18,17 @@ def of_stack(course: Course) -> str:
     return machine
 
 
+def looks_at(course: Course, region: str) -> list[str]:
+    """Grows with each look at the machines of a region."""
+    met: list[str] = []
+
+    def count(**_: object) -> None:
+        met.append(region)
+
+    course.account.cloud.client("ec2", region).meta.events.register("before-call.ec2.DescribeInstances", count)
+    return met
+
+
 def test_everything_of_the_class_ends_and_the_proof_says_so(course: Course) -> None:
     course.regions = (HERE, THERE)
     ours = [of_stack(course), course.launch("r1"), course.launch("r2", student="ben")]
@@ -53,6 +64,23 @@ def test_the_last_two_looks_are_clean_and_so_far_apart(course: Course) -> None:
     looks = course.document["looks"]
     assert [each["num_left"] for each in looks] == [2, 0, 0]
     assert course.slept.count(77.0) == 1
+
+
+@pytest.mark.parametrize(("has_stack", "num_looks"), [(False, 3), (True, 4)])
+def test_what_was_looked_at_since_the_last_end_is_not_looked_at_again(
+    course: Course, has_stack: bool, num_looks: int
+) -> None:
+    """A stack that took something away may have left something: then everything is looked at anew."""
+    course.regions = (HERE, THERE)
+    if has_stack:
+        of_stack(course)
+    course.launch(reserve=None)
+    here, there = looks_at(course, HERE), looks_at(course, THERE)
+    proof = course.down(books=False)
+    assert proof is not None
+    assert proof.proven
+    assert (len(here), len(there)) == (num_looks, 3)
+    assert [each["num_left"] for each in course.document["looks"][1:]] == [0, 0]
 
 
 def test_a_second_one_does_nothing_and_leaves_the_first_proof(course: Course) -> None:

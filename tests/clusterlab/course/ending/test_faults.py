@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -102,6 +103,22 @@ def test_half_the_terminations_fail_twice(course: Course, code: str) -> None:
         course.down()
     assert failed == dict.fromkeys(failing, 2)
     all_ended(course, machines, 8)
+
+
+def test_a_look_that_failed_after_the_end_is_made_anew_before_the_wait(course: Course) -> None:
+    machines, calls = a_class(course), itertools.count(1)
+    course.stack.machines.clear()
+
+    def refuse(request: Any, **_: Any) -> Any:
+        return answered(request, "UnauthorizedOperation") if next(calls) == 2 else None
+
+    with meeting(course, "before-send.ec2.DescribeVolumes", refuse):
+        proof = course.down(books=False)
+    assert proof is not None
+    assert proof.proven
+    assert [each["num_not_scanned"] for each in course.document["looks"]] == [0, 0, 0]
+    assert (course.alive(), course.slept.count(120.0)) == ([], 1)
+    assert {each["id"] for each in course.document["resources"]} >= set(machines)
 
 
 def test_a_student_takes_the_tags_away(course: Course) -> None:
