@@ -47,7 +47,7 @@ class Config:
 
     scale: Scale
     """How big; sets every value below that is not given."""
-    policy: str = by_scale(tiny=SCRIPTED, small=SCRIPTED, single=SERVED, full=SERVED)
+    policy: str = by_scale(tiny=SCRIPTED, small=SERVED, single=SERVED, full=SERVED)
     """`served`, a model behind an endpoint; or `scripted`, no model: it knows the made tasks and obeys all."""
     endpoint: str | None = None
     """A running server of OpenAI's protocol, such as http://127.0.0.1:8000; without one the job starts its own."""
@@ -61,11 +61,13 @@ class Config:
     """Likewise: a hub id with revision, a folder, or a base that the project makes; one with a chat template."""
     calling: Calling = by_scale(tiny=Calling.FENCED, small=Calling.FENCED, single=Calling.FENCED, full=Calling.FENCED)
     """How the model asks for a tool: by the protocol's function calling (native), or by JSON in its text (fenced)."""
+    examples: bool = by_scale(tiny=False, small=True, single=False, full=False)
+    """Whether a model is shown two worked tasks before each, as one needs that follows no description of tools."""
     num_documents: int = by_scale(tiny=200, small=600, single=600, full=1000)
     """Records that the library has."""
-    num_tasks: int = by_scale(tiny=27, small=90, single=27, full=90)
+    num_tasks: int = by_scale(tiny=27, small=9, single=27, full=90)
     """Each is tried with the guard and without; nine forms in turn."""
-    num_attacks: int = MOST_ATTACKS
+    num_attacks: int = by_scale(tiny=MOST_ATTACKS, small=10, single=MOST_ATTACKS, full=MOST_ATTACKS)
     """Likewise; ten families in turn."""
     embedder: Source = by_scale(tiny=WORDLLAMA, small=MINILM, single=MINILM, full=MINILM)
     """Makes the library's vectors: `wordllama` or `minilm`, which a package carries, a folder, or a hub id."""
@@ -77,7 +79,7 @@ class Config:
     """Read and written for one task."""
     max_malformed: int = 3
     """Messages in a row that are no call, after which a task is given up."""
-    answer_tokens: int = 400
+    answer_tokens: int = by_scale(tiny=400, small=200, single=400, full=400)
     """Of one decision."""
     answer_seconds: float = by_scale(tiny=60.0, small=300.0, single=120.0, full=120.0)
     """How long one decision may take; after that the endpoint is given up."""
@@ -174,10 +176,11 @@ def _work(config: Config) -> dict[str, float]:
 
 def _asked(config: Config, endpoint: Endpoint | None, price: Price) -> dict[str, Any]:
     """What the process in the other environment is told; the key goes by its own variable."""
-    names = ("policy", "calling", "num_documents", "num_tasks", "num_attacks", "embedder", "num_passages", "seed")
+    names = ("policy", "calling", "examples", "embedder", "num_passages", "seed")
+    sizes = ("num_documents", "num_tasks", "num_attacks")
     limits = _limits(config)
     return {
-        **{name: getattr(config, name) for name in names},
+        **{name: getattr(config, name) for name in (*names, *sizes)},
         "max_tokens": config.answer_tokens,
         "answer_seconds": config.answer_seconds,
         "endpoint": None if endpoint is None else {"url": endpoint.url, "model": endpoint.model},

@@ -27,11 +27,11 @@ from jobs.thinking.wording import Wording
 from jobs.versus.price import Price, machine_problems
 
 if TYPE_CHECKING:
-    from jobs.experts.controllers import Controller
+    from jobs.experts.controllers import Controller, LanguageModel
     from jobs.experts.requests import Request
     from jobs.experts.routing import Routed
     from jobs.thinking.budget import Budget
-    from jobs.thinking.journal import Journal
+    from jobs.thinking.journal import Attempt, Journal
 
 OWN_MODEL = "planner"
 """The model that is trained here, by the recipe in jobs/experts/planner.py."""
@@ -111,8 +111,9 @@ def main(config: Config) -> dict[str, float]:
     lesson (`known`) or in none (`new`). `routing_*` is the share of the right plans' steps that were planned and given
     to the right model, `selection_*` of those that were planned. `success_*` is the share of requests whose answers
     are all right; `no_plan_*`, `wrong_plan_*`, `wrong_model_*`, `failed_*` and `mistaken_*` are what else became of
-    them. `hits_*` is the share of steps whose model was loaded already. `speedup` is of plans with branches, over one
-    step at a time, and `overlap` their steps' time over their own.
+    them. `told_right` and `told_model` are the shares of responses in words (of a model that knows how) that have all
+    answers in them, those of the right plan and those of its own. `hits_*` is the share of steps whose model was loaded
+    already. `speedup` is of plans with branches, over one step at a time, and `overlap` their steps' time over theirs.
 
     Raises:
         InputError: the endpoint's name or its key are wrong, or the model has no chat template.
@@ -131,17 +132,20 @@ def _route(config: Config) -> dict[str, float]:
     from jobs.experts.findings import found_of, metrics_of
     from jobs.experts.picture import draw
     from jobs.experts.requests import make_requests
+    from jobs.experts.response import lines_of
+    from jobs.experts.response import metrics_of as told_of
     from jobs.experts.routing import Routed
     from jobs.experts.table import markdown
     from jobs.experts.training import read_cards
     from jobs.thinking.budget import Budget
-    from jobs.thinking.journal import Journal
+    from jobs.thinking.journal import Attempt, Journal
 
     folder, price = run_folder(), Price.of(os.environ, config.machine)
     experts, journal = _experts(config), Journal(path=folder / "attempts.jsonl", kind=Routed)
+    responses = Journal(path=folder / "responses.jsonl", kind=Attempt)
     requests = make_requests(config.num_requests, seed=config.seed)
     budget = Budget.after(
-        journal.all(),
+        [*journal.all(), *responses.all()],
         max_requests=config.max_requests,
         max_tokens=config.max_tokens,
         max_usd=config.max_usd,
@@ -155,12 +159,14 @@ def _route(config: Config) -> dict[str, float]:
             with access(config, lambda: _folder(config), served_name=SERVED_NAME, max_slots=config.slots) as endpoint:
                 controller = _language_model(config, endpoint, budget, experts)
                 asyncio.run(_ask(config, [controller], requests, server, journal))
+                asyncio.run(_respond(config, controller, requests, journal, responses))
         finally:
             found = found_of(journal.all())
             said = f"The controller is {config.served_model or config.model}, scale {config.scale}."
-            (folder / "table.md").write_text(markdown(found, read_cards(experts), overlap, said))
+            text = markdown(found, read_cards(experts), overlap, said)
+            (folder / "table.md").write_text(text + lines_of(responses.all()))
     draw(found, f"{said} {len(requests)} requests, {len(EXPERTS)} specialised models", folder / "hugginggpt.png")
-    return metrics_of(found) | overlap
+    return metrics_of(found) | told_of(responses.all()) | overlap
 
 
 def _experts(config: Config) -> Path:
@@ -182,7 +188,7 @@ def _rules(config: Config) -> list[Controller]:
     return [Right(), Unrouted(seed=config.seed), Keywords(max_steps=config.max_steps)]
 
 
-def _language_model(config: Config, endpoint: Endpoint, budget: Budget, experts: Path) -> Controller:
+def _language_model(config: Config, endpoint: Endpoint, budget: Budget, experts: Path) -> LanguageModel:
     from jobs.experts.controllers import LanguageModel
     from jobs.experts.training import read_cards
     from jobs.experts.wording import Words
@@ -208,6 +214,22 @@ async def _ask(
             return await route(number, request, controller, server, limit_seconds=limit)
 
         await session.attempts(controller.name, requests, attempt)
+
+
+async def _respond(
+    config: Config,
+    model: LanguageModel,
+    requests: Sequence[Request],
+    journal: Journal[Routed],
+    responses: Journal[Attempt],
+) -> None:
+    """The final answers in words, by a model that was not trained here for plans alone."""
+    from jobs.experts.response import respond_all
+    from jobs.thinking.session import Session
+
+    if config.wording is not Wording.TRAINED:
+        session = Session(journal=responses, concurrency=config.concurrency)
+        await respond_all(session, requests, journal.all(), model)
 
 
 def _overlap(config: Config, requests: Sequence[Request], server: Endpoint) -> dict[str, float]:

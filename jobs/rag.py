@@ -18,6 +18,8 @@ from jobs.launch.environments import python_of
 from jobs.launch.finished import Finished
 from jobs.launch.folder import report, run_folder
 from jobs.launch.workers import Place, run_worker
+from jobs.llm.bases import MADE as MADE_BASES
+from jobs.llm.hub import SMOLLM2_360M
 from jobs.load.target import split_url
 from jobs.retrieval.collection import ALL, Collection
 from jobs.retrieval.embedders import MINILM, PACKAGED, WORDLLAMA
@@ -28,15 +30,18 @@ from jobs.retrieval.picture import draw
 from jobs.retrieval.published import NAMES, load_collection
 from jobs.retrieval.rerankers import MADE as RERANKERS
 from jobs.retrieval.rerankers import MAXSIM, NONE
-from jobs.retrieval.rewriters import SCRIPTED, Rewriter, Scripted, Served
+from jobs.retrieval.rewriters import SCRIPTED, SERVED, Scripted, Served
 from jobs.retrieval.table import markdown
 from jobs.retrieval.vectors import EMBEDDED, FLAT
-from jobs.retrieval.wording import Wordings, collect
+from jobs.retrieval.wording import PARALLEL, Wordings, collect, kept
+from jobs.serving.access import access, endpoint_problems
+from jobs.serving.engine import engine_of
 
 BGE = Source("BAAI/bge-base-en-v1.5@a5beb1e3e68b9ab74eb54cfd186867f64f240e1a")
 BGE_PREFIX = "Represent this sentence for searching relevant passages: "
 """What BGE was trained to see before a query."""
-WORDINGS = "wordings.jsonl"
+WORDINGS, FAILURES = "wordings.jsonl", "failed_wordings.json"
+REWRITERS = (NONE, SCRIPTED, SERVED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +54,7 @@ class Config:
     """`made`, a collection of BEIR that is downloaded (`scifact`, `nfcorpus`), or a folder in BEIR's form."""
     num_documents: int = by_scale(tiny=600, small=1000, single=1000, full=1000)
     """That are made, where the collection is."""
-    num_queries: int = by_scale(tiny=90, small=150, single=300, full=300)
+    num_queries: int = by_scale(tiny=90, small=90, single=300, full=300)
     """That are made, where the collection is."""
     embedder: Source = by_scale(tiny=WORDLLAMA, small=MINILM, single=BGE, full=BGE)
     """Makes the vectors: `wordllama` or `minilm`, which a package carries, a folder, or a hub id with revision."""
@@ -63,14 +68,26 @@ class Config:
     """`none`, `maxsim` on the embedder's tokens, or the folder or hub id with revision of a cross-encoder."""
     rerank_depth: int = 20
     """Documents that it looks at."""
-    rewriter: str = by_scale(tiny=SCRIPTED, small=SCRIPTED, single=NONE, full=NONE)
-    """Of queries: `none`, `scripted` (no model; knows the words of `made`), or the URL of a server of OpenAI's API."""
-    rewriter_model: str = "model"
-    """The name that the server knows its model by."""
+    rewriter: str = by_scale(tiny=SCRIPTED, small=SERVED, single=NONE, full=NONE)
+    """Of queries: `none`, `scripted` (no model; knows the words of `made`), or `served`, a model behind an endpoint."""
+    endpoint: str | None = None
+    """A running server of OpenAI's protocol, such as http://127.0.0.1:8000; without one the job starts its own."""
+    served_model: str | None = None
+    """The name that ENDPOINT serves the model by."""
+    engine: str = by_scale(tiny="transformers", small="transformers", single="vllm", full="vllm")
+    """What serves, where there is no ENDPOINT: a name in `ENGINES` of jobs/serving/engine.py."""
+    model: Source = by_scale(
+        tiny="smollm2-135m-instruct", small="smollm2-135m-instruct", single=SMOLLM2_360M, full=SMOLLM2_360M
+    )
+    """Likewise: a hub id with revision, a folder, or a base that the project makes; one with a chat template."""
     num_wordings: int = 2
     """Asked for beside the query's own."""
-    limit_seconds: float = 30.0
+    answer_seconds: float = by_scale(tiny=60.0, small=300.0, single=60.0, full=60.0)
     """How long the server may take for one query."""
+    max_model_len: int = 1024
+    """Of a server that this job starts: tokens of a prompt and its answer together."""
+    ready_seconds: int = by_scale(tiny=900, small=900, single=1200, full=1800)
+    """How long such a server may take until it can be asked."""
     workers: str = by_scale(tiny="1,2", small="1,2", single="1", full="1,2")
     """Numbers of workers that embed the collection, one after the other; they share the GPUs where there are any."""
     copies: int = by_scale(tiny=40, small=1, single=1, full=1)
@@ -80,16 +97,20 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        counts = ("num_documents", "num_queries", "depth", "rerank_depth", "num_wordings", "copies")
-        least = dict.fromkeys(counts, 1) | {"max_failures": 0, "seed": 0}
-        wrong = range_problems(self, least=least, above_zero=["limit_seconds"])
+        counts = ("num_documents", "num_queries", "depth", "rerank_depth", "num_wordings", "copies", "ready_seconds")
+        least = dict.fromkeys(counts, 1) | {"max_model_len": 256, "max_failures": 0, "seed": 0}
+        wrong = range_problems(self, least=least, above_zero=["answer_seconds"])
         if not self.num_queries <= self.num_documents <= MOST:
             wrong.append(f"NUM_DOCUMENTS={self.num_documents}: allowed: NUM_QUERIES={self.num_queries} to {MOST}")
         if self.collection not in NAMES and not Path(self.collection).is_dir():
             wrong.append(f"COLLECTION={self.collection}: allowed: {', '.join(NAMES)}, or a folder in BEIR's form")
-        wrong += source_problems(self, {"embedder": PACKAGED, "reranker": RERANKERS})
-        wrong += _url_problem("index", self.index, EMBEDDED)
-        wrong += _url_problem("rewriter", self.rewriter, (NONE, SCRIPTED))
+        wrong += source_problems(self, {"embedder": PACKAGED, "reranker": RERANKERS, "model": MADE_BASES})
+        wrong += _index_problem(self.index)
+        wrong += endpoint_problems(self)
+        if self.rewriter not in REWRITERS:
+            wrong.append(f"REWRITER={self.rewriter}: allowed: {', '.join(REWRITERS)}")
+        if self.endpoint is not None and self.rewriter != SERVED:
+            wrong.append(f"ENDPOINT={self.endpoint}: allowed with it: REWRITER={SERVED}, not {self.rewriter}")
         if self.rewriter == SCRIPTED and self.collection != MADE:
             wrong.append(f"REWRITER={SCRIPTED}: knows the words of COLLECTION={MADE} alone")
         numbers = self.workers.split(",")
@@ -109,8 +130,11 @@ def main(config: Config) -> dict[str, float]:
     Raises:
         InputError: the collection is not what it should be.
         UnreachableError: a server gave no wordings at all; what was measured without it is kept.
+        MissingError: an environment is not there; says what makes it.
     """
     python_of(ENVIRONMENT)
+    if config.rewriter == SERVED and config.endpoint is None:
+        python_of(engine_of(config.engine).environment)
     collection = load_collection(**_asked_collection(config))
     parts = Finished(folder=run_folder() / "parts")
     speeds = _ingested(config, collection, parts)
@@ -123,13 +147,13 @@ def main(config: Config) -> dict[str, float]:
     return _metrics(found, speeds, wordings)
 
 
-def _url_problem(name: str, value: str, names: tuple[str, ...]) -> list[str]:
-    if value in names:
+def _index_problem(index: str) -> list[str]:
+    if index in EMBEDDED:
         return []
     try:
-        split_url(value)
+        split_url(index)
     except ValueError as error:
-        return [f"{name.upper()}={value}: {', '.join(names)}, or a URL: {error}"]
+        return [f"INDEX={index}: {', '.join(EMBEDDED)}, or a URL: {error}"]
     return []
 
 
@@ -161,19 +185,41 @@ def _ingest(config: Config, collection: Collection, num_workers: int) -> dict[st
 
 def _wordings(config: Config, collection: Collection) -> Wordings:
     """Other wordings of each query; none where none are asked for."""
-    rewriter: Rewriter
+    path, failed = run_folder() / WORDINGS, run_folder() / FAILURES
     if config.rewriter == NONE:
         return Wordings()
     if config.rewriter == SCRIPTED:
-        rewriter = Scripted(words=thesaurus(), number=config.num_wordings)
-    else:
-        rewriter = Served(
-            url=config.rewriter,
-            model=config.rewriter_model,
-            number=config.num_wordings,
-            limit_seconds=config.limit_seconds,
-        )
-    return collect(collection.queries, rewriter, run_folder() / WORDINGS)
+        return collect(collection.queries, Scripted(words=thesaurus(), number=config.num_wordings), path)
+    failures: dict[str, str] = {}
+    if kept(path).keys() != collection.queries.keys():
+        place = Place(num_gpus=1 if config.endpoint is None else 0, here=True)
+        run_worker(_rewrite, config, max_failures=config.max_failures, place=place)
+        failures = json.loads(failed.read_text())
+    return Wordings(by_query=kept(path), failures=failures)
+
+
+def _rewrite(config: Config) -> dict[str, float]:
+    """In a worker: ask a server for wordings, one of its own where none is given, and write them down."""
+    queries = load_collection(**_asked_collection(config)).queries
+    with access(config, lambda: _folder(config), served_name=_name(config), max_slots=PARALLEL) as endpoint:
+        rewriter = Served(endpoint=endpoint, number=config.num_wordings, limit_seconds=config.answer_seconds)
+        found = collect(queries, rewriter, run_folder() / WORDINGS, partial(report, "wordings"))
+    (run_folder() / FAILURES).write_text(json.dumps(found.failures, indent=2))
+    return {}
+
+
+def _folder(config: Config) -> Path:
+    """Of the model of a server of its own."""
+    from jobs.llm.bases import Base
+    from jobs.llm.process import quiet, report_pretraining
+
+    quiet()
+    return Base.of(config.model, report_pretraining).folder()
+
+
+def _name(config: Config) -> str:
+    """That the rewriter's model is served by."""
+    return config.served_model or config.model.partition("@")[0]
 
 
 def _measured(config: Config, wordings: Wordings, parts: Finished) -> dict[str, Any]:
@@ -201,7 +247,7 @@ def _measure(asked: Mapping[str, Any], _config: Config) -> dict[str, float]:
 
 def _write(config: Config, found: Mapping[str, Any], rates: Mapping[int, float]) -> None:
     """The table and the picture."""
-    rewriter = "scripted, no model" if config.rewriter == SCRIPTED else f"{config.rewriter_model}, {config.rewriter}"
+    rewriter = "scripted, no model" if config.rewriter == SCRIPTED else _name(config)
     (run_folder() / "table.md").write_text(markdown(found["methods"], rates, rewriter))
     names = config.embedder.partition("@")[0] if PINNED.fullmatch(config.embedder) else Path(config.embedder).name
     title = f"Retrieval, {Path(config.collection).name}; vectors of {names}"

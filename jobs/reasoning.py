@@ -57,15 +57,15 @@ class Config:
     """Prompts for `reasoner` (trained), for a model that follows instructions (chat), or for one without (base)."""
     questions: Source = by_scale(tiny="made", small="made", single=GSM8K, full=GSM8K)
     """A hub id with revision or a folder with GSM8K's files, or `made`."""
-    num_questions: int = by_scale(tiny=150, small=24, single=200, full=1319)
+    num_questions: int = by_scale(tiny=150, small=16, single=200, full=1319)
     """Each is answered in three ways."""
     min_changes: int = by_scale(tiny=6, small=1, single=3, full=3)
     """Of a made question: quantities that are added."""
     max_changes: int = by_scale(tiny=7, small=2, single=5, full=5)
     """The same, at most."""
-    num_puzzles: int = by_scale(tiny=60, small=6, single=50, full=100)
+    num_puzzles: int = by_scale(tiny=60, small=4, single=50, full=100)
     """Of Game of 24, each tried in three ways."""
-    samples: int = by_scale(tiny=16, small=8, single=16, full=40)
+    samples: int = by_scale(tiny=16, small=5, single=16, full=40)
     """Answers that vote."""
     temperature: float = by_scale(tiny=0.8, small=0.7, single=0.7, full=0.7)
     """Of what is drawn; a chain of thought alone is greedy."""

@@ -66,7 +66,8 @@ def checked(name: Any, arguments: Any, tools: Sequence[Tool], id_: str = "call")
         MalformedError: it is none.
     """
     named = {tool.name: tool for tool in tools}
-    if name not in named:
+    # A list has no hash.
+    if not isinstance(name, str) or name not in named:
         raise MalformedError(f"there is no such tool; allowed: {', '.join(named)}")
     if isinstance(arguments, str):
         try:
@@ -76,6 +77,10 @@ def checked(name: Any, arguments: Any, tools: Sequence[Tool], id_: str = "call")
     tool = named[name]
     if not isinstance(arguments, dict) or not set(tool.required) <= arguments.keys() <= set(tool.properties):
         raise MalformedError(f"{name}: allowed: an object with {', '.join(tool.properties)}")
+    try:
+        json.dumps(arguments, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise MalformedError(f"{name}: half of a letter; allowed: texts that UTF-8 can write") from error
     tool.check(arguments)
     return Call(tool=name, arguments=arguments, id=id_)
 

@@ -21,6 +21,7 @@ from jobs.agents.sandbox import Sandbox
 from jobs.agents.trace import Ended, Step
 from jobs.agents.turn import Role, Turn, tainted
 from jobs.thinking.budget import Budget, SpentError
+from jobs.thinking.client import TooLongError
 
 if TYPE_CHECKING:
     from jobs.agents.tasks import Task
@@ -115,6 +116,8 @@ class Agent:
             said = await self.policy.decide(state["turns"])
         except SpentError as error:
             return {"ended": Ended.SPENT, "error": error}
+        except TooLongError:
+            return {"ended": Ended.CONTEXT}
         except ClusterlabError as error:
             return {"ended": Ended.ENDPOINT, "error": error}
         return self._decided(state, said, time.monotonic() - begun)

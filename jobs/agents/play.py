@@ -18,6 +18,7 @@ from typing import Any
 from clusterlab.config import Source
 from jobs.agents.attacks import Attack, made_attacks
 from jobs.agents.calls import PLAN_TOOL, PYTHON_TOOL, SEARCH_TOOL
+from jobs.agents.examples import examples
 from jobs.agents.graph import Agent, Bounds, State
 from jobs.agents.guard import Guard
 from jobs.agents.library import Library
@@ -94,7 +95,8 @@ class Play:
             endpoint = Endpoint(**self.asked["endpoint"], api_key=os.environ.get(KEY_VARIABLE) or None)
             client = Client(endpoint, chat=True, limit_seconds=self.asked["answer_seconds"], budget=self.budget)
             values = {name: self.asked[name] for name in ("max_tokens", "seed")}
-            policy = Served(client=client, tools=tools, calling=calling, **values)
+            shown = examples() if self.asked["examples"] else ()
+            policy = Served(client=client, tools=tools, calling=calling, examples=shown, **values)
         return Agent(
             policy=policy,
             guard=Guard(on=case.guarded),

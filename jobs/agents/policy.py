@@ -36,5 +36,6 @@ class Policy(Protocol):
         Raises:
             SpentError: a limit of the whole run is reached.
             UnreachableError: nobody answers, or not in time.
+            TooLongError: the conversation is longer than the model can read.
             ClusterlabError: whoever was asked refused.
         """

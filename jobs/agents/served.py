@@ -22,11 +22,13 @@ class Served:
     max_tokens: int
     """Of one reply."""
     seed: int = 0
+    examples: Sequence[Turn] = ()
+    """Worked tasks, between the instructions and the conversation."""
 
     async def decide(self, turns: Sequence[Turn]) -> Said:
         """See `Policy`; of several calls in one reply the first is made."""
         schemas = tuple(tool.schema for tool in self.tools) if self.calling == Calling.NATIVE else ()
-        said = tuple(messages(turns, self.calling))
+        said = tuple(messages([*turns[:1], *self.examples, *turns[1:]], self.calling))
         asked = Asked(messages=said, tools=schemas, max_tokens=self.max_tokens, seed=self.seed)
         reply = await self.client.ask(asked)
         call, malformed = None, None

@@ -25,6 +25,8 @@ class Ended(StrEnum):
     """The limit of steps of a task."""
     TOKENS = "tokens"
     """The limit of tokens of a task."""
+    CONTEXT = "context"
+    """The conversation is longer than the model can read."""
     MALFORMED = "malformed"
     """Too many messages in a row that were no call."""
     SPENT = "spent"

@@ -47,6 +47,8 @@ class Routed(Attempt):
     num_routed: int = 0
     """Those of them that have the right model too."""
     answers: list[str | None] = field(default_factory=list)
+    last_tasks: list[str] = field(default_factory=list)
+    """That those are answers of."""
     num_asked: int = 0
     """Steps that a model answered."""
     num_loaded: int = 0
@@ -102,6 +104,7 @@ def judge(number: int, request: Request, method: str, decision: Decision, execut
         num_matched=matched,
         num_routed=routed,
         answers=answers,
+        last_tasks=[] if plan is None else [step.task for step in plan.steps if step.id in plan.last],
         num_asked=len(asked),
         num_loaded=sum(step["loaded"] for step in asked),
         busy_seconds=execution.busy_seconds,

@@ -1,4 +1,4 @@
-"""How a controller is asked for a plan and for a model: HuggingGPT's two stages, in words that the model knows."""
+"""How a controller is asked for a plan, for a model and for an answer: HuggingGPT's stages, in words that it knows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.experts.tasks import TASKS
 from jobs.thinking.client import Asked
 from jobs.thinking.wording import Wording
 
-MAX_TOKENS = {"plan": 450, "model": 40}
+MAX_TOKENS = {"plan": 450, "model": 40, "response": 80}
 """Of an answer at most."""
 SHORT = {"plan": 150, "model": 12}
 """The same of the lab's own model, which writes the short form."""
@@ -90,6 +90,16 @@ class Words:
         )
         prompt += "" if self.chat else "Answer:"
         return Asked(prompt=prompt, max_tokens=MAX_TOKENS["model"], stop=() if self.chat else ("\n",))
+
+    def response(self, request: Request, results: Sequence[tuple[str, str]]) -> Asked:
+        """For the answer in words (stage 4), of tasks and what they gave; no lesson of the lab's own model has it."""
+        listed = "".join(f"- {task}: {answer}\n" for task, answer in results)
+        prompt = (
+            f"Specialised models have carried out a request. Request: {request.text}\nResults:\n{listed}"
+            "Answer the request in one sentence, with each result in it word by word.\n"
+        )
+        prompt += "" if self.chat else "Answer:"
+        return Asked(prompt=prompt, max_tokens=MAX_TOKENS["response"], stop=() if self.chat else ("\n",))
 
     def name(self, text: str, names: Sequence[str]) -> str | None:
         """The first of the names that was written; None where none was."""

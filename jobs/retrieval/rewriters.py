@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import ssl
 import time
@@ -13,17 +12,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from clusterlab.errors import ClusterlabError
-from jobs.load.target import PORTS, split_url
-from jobs.serving.endpoint import KEY_VARIABLE
+from jobs.load.target import PORTS, Target, split_url
 
-SCRIPTED = "scripted"
+SCRIPTED, SERVED = "scripted", "served"
 PATH = "/v1/chat/completions"
 MOST_BYTES = 2**20
 """Of a reply; what is longer is no list of questions."""
-PROMPT = (
-    "Write {number} other wordings of this search query, each with different words of the same meaning. "
-    "Answer with a JSON list of {number} strings and nothing else.\n\nQuery: {query}"
-)
+TOKENS = 32
+"""Of a wording; a small model goes on and on."""
+PROMPT = "You write a search query again in other words of the same meaning: {number} times, a line each, and no more."
+WORKED = {
+    "where are cheap flights": ("where are inexpensive air tickets", "at which place is low-cost air travel"),
+    "which baker mended the lantern": ("what bread maker repaired the lamp", "who of the pastry cooks fixed the torch"),
+}
+"""Queries with other wordings, which stand before each as what was asked and answered earlier."""
 
 
 class RewriteError(ClusterlabError):
@@ -65,27 +67,36 @@ class Scripted:
 class Served:
     """A model that is asked."""
 
-    url: str
-    """Without a path, such as `http://127.0.0.1:8000`."""
-    model: str
+    endpoint: Target
     number: int
     limit_seconds: float
     """For the whole of one reply."""
 
     def rewrite(self, query: str) -> list[str]:
         """See `Rewriter`."""
-        content = PROMPT.format(number=self.number, query=query)
-        body = {"model": self.model, "messages": [{"role": "user", "content": content}]}
-        status, reply = self._post(body | {"temperature": 0, "max_tokens": 64 * self.number})
+        body = {"model": self.endpoint.model, "messages": self._messages(query)}
+        status, reply = self._post(body | {"temperature": 0, "max_tokens": TOKENS * self.number})
         if status != http.client.OK:
-            raise RewriteError(f"{self.url}: status {status}: {reply[:80]!r}")
-        return wordings(_said(reply, self.url), self.number, self.url)
+            raise RewriteError(f"{self._url}: status {status}: {reply[:80]!r}")
+        return wordings(_said(reply, self._url), self.number, self._url)
+
+    def _messages(self, query: str) -> list[dict[str, str]]:
+        """A conversation in which other queries were written again before."""
+        said = [{"role": "system", "content": PROMPT.format(number=self.number)}]
+        for asked, others in WORKED.items():
+            said.append({"role": "user", "content": asked})
+            said.append({"role": "assistant", "content": "\n".join(others[: self.number])})
+        return [*said, {"role": "user", "content": query}]
+
+    @property
+    def _url(self) -> str:
+        return self.endpoint.url
 
     def _post(self, body: Mapping[str, Any]) -> tuple[int, bytes]:
         """Status and body, within the time limit as a whole: a server that sends a byte a second is too slow too."""
         deadline = time.monotonic() + self.limit_seconds
         connection = self._connection()
-        key = os.environ.get(KEY_VARIABLE)
+        key = self.endpoint.api_key
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         try:
             connection.request("POST", PATH, json.dumps(body), headers)
@@ -96,17 +107,17 @@ class Served:
                 if time.monotonic() > deadline:
                     raise TimeoutError
         except TimeoutError:
-            raise RewriteError(f"{self.url}: no reply within {self.limit_seconds:g} s") from None
+            raise RewriteError(f"{self._url}: no reply within {self.limit_seconds:g} s") from None
         except (http.client.HTTPException, OSError) as error:
-            raise RewriteError(f"{self.url}: no reply: {error!r}") from error
+            raise RewriteError(f"{self._url}: no reply: {error!r}") from error
         finally:
             connection.close()
         if len(reply) > MOST_BYTES:
-            raise RewriteError(f"{self.url}: a reply of more than {MOST_BYTES // 2**20} MiB")
+            raise RewriteError(f"{self._url}: a reply of more than {MOST_BYTES // 2**20} MiB")
         return response.status, reply
 
     def _connection(self) -> http.client.HTTPConnection:
-        parts = split_url(self.url)
+        parts = split_url(self._url)
         host, port = str(parts.hostname), parts.port or PORTS[parts.scheme]
         if parts.scheme == "https":
             context = ssl.create_default_context()
@@ -126,6 +137,8 @@ def wordings(said: str, number: int, url: str) -> list[str]:
     except ValueError:
         values = said.splitlines()
     texts = [re.sub(r"^[\s\d.)*\-\"']+|[\s\"',]+$", "", value) for value in values if isinstance(value, str)]
+    # A fence, and what announces a list, are no wordings.
+    texts = [text for text in texts if not text.startswith("```") and not text.endswith(":")]
     found = [text for text in dict.fromkeys(texts) if any(letter.isalnum() for letter in text)]
     if not found:
         raise RewriteError(f"{url}: no wordings in {said[:80]!r}; allowed: a JSON list of strings, or a line each")

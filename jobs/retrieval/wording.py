@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,9 +25,19 @@ class Wordings:
     """Reasons by query; those that were not asked about any more have that of the last."""
 
 
-def collect(queries: Mapping[str, str], rewriter: Rewriter, path: Path) -> Wordings:
-    """Wordings of each query; those that `path` has from an earlier attempt are not asked for again."""
-    found = Wordings(by_query={line["query"]: line["wordings"] for line in read_lines(path)})
+def kept(path: Path) -> dict[str, list[str]]:
+    """What an earlier attempt wrote down, by query."""
+    return {line["query"]: line["wordings"] for line in read_lines(path)}
+
+
+def collect(
+    queries: Mapping[str, str], rewriter: Rewriter, path: Path, tell: Callable[[int, int], None] = lambda *_: None
+) -> Wordings:
+    """Wordings of each query; those that `path` has from an earlier attempt are not asked for again.
+
+    `tell` is called as it goes on with how many queries were asked about, and how many there are.
+    """
+    found = Wordings(by_query=kept(path))
     left = [query for query in queries if query not in found.by_query]
     in_a_row = 0
     for part in _parts(left, PARALLEL):
@@ -45,6 +55,7 @@ def collect(queries: Mapping[str, str], rewriter: Rewriter, path: Path) -> Wordi
             in_a_row = 0
             found.by_query[query] = outcome
             append_line(path, {"query": query, "wordings": outcome})
+        tell(len(found.by_query) + len(found.failures), len(queries))
     return found
 
 

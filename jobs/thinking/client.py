@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,11 +22,17 @@ TRIES = 3
 """Of a request that was not answered for a reason that may pass."""
 WAIT_SECONDS = 0.5
 """Before the second try; twice as long before each further one."""
+TOO_LONG = re.compile(r"maximum context length|context_length_exceeded|tokens of the prompt and")
+"""In a server's refusal of what is longer than the model can read: vLLM's, OpenAI's, and this project's own words."""
 PASSING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class PassingError(ClusterlabError):
     """No answer now; the same may be asked again."""
+
+
+class TooLongError(ClusterlabError):
+    """The prompt and its answer together are longer than the model can read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +97,7 @@ class Client:
             SpentError: a limit is reached; nothing was asked.
             InputError: the model has no chat template, or the key or the model's name is not the server's.
             UnreachableError: nobody answers there, or not within the limit.
+            TooLongError: the model cannot read so much.
             ClusterlabError: it refused, or what it said is not of OpenAI's protocol.
         """
         request = self._address.request(self._body(asked))
@@ -147,6 +155,8 @@ class Client:
             return InputError(Problem(path=self._url, message=message))
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
             return InputError(Problem(path=self._url, message=f"status {status}: {said}"))
+        if status == HTTPStatus.BAD_REQUEST and TOO_LONG.search(said):
+            return TooLongError(f"{self._url}: {said}")
         return ClusterlabError(f"{self._url}: refused with status {status}: {said}")
 
 

@@ -133,6 +133,19 @@ def test_plans_that_are_none_are_counted_with_their_reason_and_asked_for_once(se
     }
 
 
+def test_a_model_that_knows_how_puts_the_right_answers_into_words(serve: Serve, run: Path) -> None:
+    def telling(body: dict[str, Any]) -> list[str]:
+        _, results, said = body["messages"][0]["content"].partition("Results:\n")
+        return [said if results else "I would look at the picture."]
+
+    stand_in = serve(telling)
+    metrics = hugginggpt._route(parse(Config, SMALL | {"ENDPOINT": stand_in.url, "WORDING": "chat"}))
+    assert len(stand_in.bodies) == 2 * len(REQUESTS)
+    assert metrics["told_right"] == 1
+    assert "told_model" not in metrics  # No plan of its own came to answers.
+    assert "of 6 with the right plan's answers 100.0 %." in (run / "table.md").read_text()
+
+
 def test_an_endpoint_that_is_not_there_ends_the_run_and_keeps_the_rules(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,17 @@ from jobs.retrieval import measure
 from jobs.retrieval.collection import Collection
 from jobs.retrieval.embedders import load_embedder
 from jobs.retrieval.ingest import ENVIRONMENT, Ingested
+from jobs.retrieval.made import thesaurus
 from jobs.retrieval.published import load_collection
+from jobs.retrieval.rewriters import Scripted
+from jobs.serving.endpoint import KEY_VARIABLE
+from tests.jobs.thinking.conftest import Answer, StandIn, serve
 from tests.repository import ROOT
 
+__all__ = ["serve"]
+
 GIVEN = {"SCALE": "tiny", "NUM_DOCUMENTS": "120", "NUM_QUERIES": "30", "COPIES": "1"}
+SERVED = {"REWRITER": "served", "SERVED_MODEL": "made-up"}
 
 
 @pytest.mark.parametrize("scale", Scale)
@@ -43,11 +50,18 @@ def test_every_scale_has_a_collection_and_an_embedder(scale: Scale) -> None:
         ({"EMBEDDER": "bert"}, "EMBEDDER=bert: allowed: wordllama, minilm, a folder, or org/name@"),
         ({"RERANKER": "bert"}, "RERANKER=bert: allowed: none, maxsim, a folder"),
         ({"INDEX": "faiss"}, "INDEX=faiss: flat, hnsw, or a URL: no URL of a server"),
-        ({"REWRITER": "gpt"}, "REWRITER=gpt: none, scripted, or a URL: no URL of a server"),
+        ({"REWRITER": "gpt"}, "REWRITER=gpt: allowed: none, scripted, served"),
+        ({"REWRITER": "served", "ENDPOINT": "gpt", "SERVED_MODEL": "m"}, "ENDPOINT=gpt: no URL of a server"),
+        ({"REWRITER": "served", "SERVED_MODEL": "m"}, "ENDPOINT, SERVED_MODEL: allowed: both or none"),
+        (
+            {"ENDPOINT": "http://127.0.0.1:1", "SERVED_MODEL": "m"},
+            "ENDPOINT=http://127.0.0.1:1: allowed with it: REWRITER=served, not scripted",
+        ),
+        ({"MODEL": "gpt2"}, "MODEL=gpt2: allowed: tiny-llama"),
         ({"COLLECTION": ".", "REWRITER": "scripted"}, "REWRITER=scripted: knows the words of COLLECTION=made alone"),
         ({"WORKERS": "1,0"}, "WORKERS=1,0: allowed: numbers above 0 with commas between, such as 1,2"),
         ({"NUM_DOCUMENTS": "2000"}, "NUM_DOCUMENTS=2000: allowed: NUM_QUERIES=90 to 1000"),
-        ({"LIMIT_SECONDS": "0"}, "LIMIT_SECONDS=0.0: must be above 0"),
+        ({"ANSWER_SECONDS": "0"}, "ANSWER_SECONDS=0.0: must be above 0"),
         ({"DEPTH": "0", "SEED": "-1"}, "DEPTH=0: must be 1 or more; SEED=-1: must be 0 or more"),
     ],
 )
@@ -105,11 +119,30 @@ def test_its_run_files_say_the_same_to_another_evaluator(folder: Path) -> None:
     assert found[ir_measures.nDCG @ 10] == pytest.approx(metrics["ndcg_10_hybrid"])
 
 
+def test_wordings_of_a_served_model_are_searched_for_and_kept_for_a_run_that_goes_on(
+    serve: Callable[[Answer], StandIn], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def knowing(body: dict[str, Any]) -> list[str]:
+        query = body["messages"][-1]["content"]
+        return [json.dumps(Scripted(words=thesaurus(), number=2).rewrite(query))]
+
+    monkeypatch.setenv(KEY_VARIABLE, "secret")
+    stand_in = serve(knowing)
+    values = GIVEN | SERVED | {"ENDPOINT": stand_in.url}
+    metrics = main(parse(Config, values))
+    assert metrics["ndcg_10_multi_query_paraphrase"] > metrics["ndcg_10_hybrid_paraphrase"]
+    assert (metrics["failed_wordings"], len(stand_in.bodies)) == (0, 30)
+    assert {body["model"] for body in stand_in.bodies} == {"made-up"}
+    assert "Wordings: made-up." in (folder / "table.md").read_text()
+    assert main(parse(Config, values)) == metrics
+    assert len(stand_in.bodies) == 30
+
+
 def test_an_endpoint_that_is_down_is_an_error_and_the_other_methods_are_kept(folder: Path) -> None:
     with pytest.raises(
         UnreachableError, match=r"REWRITER: no query has other wordings: http://127\.0\.0\.1:9: no reply"
     ):
-        main(parse(Config, GIVEN | {"REWRITER": "http://127.0.0.1:9"}))
+        main(parse(Config, GIVEN | SERVED | {"ENDPOINT": "http://127.0.0.1:9"}))
     table = (folder / "table.md").read_text()
     assert "| both, ranks fused (RRF) | " in table
     assert "several wordings" not in table

@@ -14,6 +14,8 @@ from tests.jobs.agents.conftest import TOOLS
     [
         ("shell", {}, r"there is no such tool; allowed: search, python, plan"),
         (None, {}, r"there is no such tool"),
+        (["search"], {}, r"there is no such tool"),
+        ("search", '{"query": "\\ud83d boat"}', r"search: half of a letter; allowed: texts that UTF-8 can write"),
         ("search", "{query", r"search: arguments are no JSON; allowed: one JSON object"),
         ("search", "[]", r"search: allowed: an object with query"),
         ("search", {}, r"search: allowed: an object with query"),

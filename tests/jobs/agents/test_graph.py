@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from clusterlab.errors import UnreachableError
-from jobs.agents.calls import Call
+from jobs.agents.calls import Call, fenced
+from jobs.agents.examples import examples
 from jobs.agents.graph import State
 from jobs.agents.library import Library
 from jobs.agents.policy import Said
@@ -20,7 +22,7 @@ from jobs.agents.sandbox import Limits
 from jobs.agents.served import Served
 from jobs.agents.tasks import LOOK_UP, Task
 from jobs.agents.trace import Ended
-from jobs.agents.turn import Turn
+from jobs.agents.turn import Role, Turn
 from jobs.agents.wording import Calling
 from jobs.serving.endpoint import Endpoint
 from jobs.thinking import client as client_module
@@ -95,6 +97,13 @@ def test_an_error_in_the_middle_keeps_what_was_done(library: Library, error: Exc
     assert [step.role for step in state["steps"]] == ["system", "user", "assistant", "tool"]
 
 
+def test_a_conversation_that_is_too_long_ends_its_task_and_not_the_run(serve: Serve, library: Library) -> None:
+    too_long = (400, {"error": {"message": "70 tokens of the prompt and 50 of the answer; allowed: 64 together"}})
+    says: list[Any] = [['```json\n{"tool": "search", "arguments": {"query": "boat"}}\n```'], too_long]
+    state = _solve(_served(client_of(serve(lambda _: says.pop(0)), chat=True), Calling.FENCED), library)
+    assert (state["ended"], state["error"], state["num_calls"]) == (Ended.CONTEXT, None, 1)
+
+
 def _served(client: Client, calling: Calling = Calling.NATIVE) -> Served:
     return Served(client=client, tools=TOOLS, calling=calling, max_tokens=50)
 
@@ -124,6 +133,20 @@ def test_a_model_without_it_calls_between_fences(serve: Serve, library: Library)
     assert _solve(_served(client_of(stand_in, chat=True), Calling.FENCED), library)["ended"] == Ended.ANSWERED
     assert "tools" not in stand_in.bodies[0]
     assert stand_in.bodies[1]["messages"][3]["content"].startswith("search gives:\n[d")
+
+
+def test_worked_tasks_are_shown_to_the_model_and_to_nobody_else(serve: Serve, library: Library) -> None:
+    says = ['```json\n{"tool": "search", "arguments": {"query": "boat"}}\n```', "Answer: harbour"]
+    stand_in = serve(lambda _: [says.pop(0)])
+    policy = replace(_served(client_of(stand_in, chat=True), Calling.FENCED), examples=examples())
+    state = _solve(policy, library)
+    contents = [message["content"] for message in stand_in.bodies[1]["messages"]]
+    assert contents[0] == "Answer."
+    assert contents[4:6] == ["Answer: 3", "Near which place was it that a baker juggled the lantern?"]
+    assert contents[9] == TASK.question
+    assert contents[11].startswith("search gives:\n[d")
+    assert [step.role for step in state["steps"]] == ["system", "user", "assistant", "tool", "assistant"]
+    assert all(fenced(turn.text, TOOLS) == turn.call for turn in examples() if turn.role == Role.ASSISTANT)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 
 from jobs.retrieval.rewriters import RewriteError, Scripted, Served, wordings
 from jobs.retrieval.wording import MOST_IN_A_ROW, PARALLEL, collect
+from jobs.serving.endpoint import Endpoint
 
 Answer = Callable[[BaseHTTPRequestHandler, dict[str, object]], None]
 DOWN = "http://127.0.0.1:9"
@@ -57,22 +58,25 @@ def saying(text: object) -> bytes:
 
 
 def served(url: str, limit_seconds: float = 5) -> Served:
-    return Served(url=url, model="small", number=2, limit_seconds=limit_seconds)
+    endpoint = Endpoint(url=url, model="small", api_key="secret")
+    return Served(endpoint=endpoint, number=2, limit_seconds=limit_seconds)
 
 
-def test_a_model_is_asked_by_name_with_the_query_and_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_is_asked_by_name_with_the_query_and_the_key() -> None:
     seen: list[tuple[str, str | None, dict[str, object]]] = []
 
     def answer(handler: BaseHTTPRequestHandler, body: dict[str, object]) -> None:
         seen.append((handler.path, handler.headers["Authorization"], body))
         reply(saying('["one way", "another"]'))(handler, body)
 
-    monkeypatch.setenv("CLUSTERLAB_API_KEY", "secret")
     with server(answer) as url:
         assert served(url).rewrite("which king") == ["one way", "another"]
     [(path, key, body)] = seen
     assert (path, key, body["model"]) == ("/v1/chat/completions", "Bearer secret", "small")
-    assert "Query: which king" in json.dumps(body)
+    messages = body["messages"]
+    assert isinstance(messages, list)
+    assert messages[-1] == {"role": "user", "content": "which king"}
+    assert [len(message["content"].splitlines()) for message in messages if message["role"] == "assistant"] == [2, 2]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +87,7 @@ def test_a_model_is_asked_by_name_with_the_query_and_the_key(monkeypatch: pytest
         ("1. a b\n2) c d", ["a b", "c d"]),
         ('- "a b"\n- "a b"\n', ["a b"]),
         ('["a b", 3, "", "-"]', ["a b"]),
+        ("Other wordings are:\n```json\na b\n```", ["a b"]),
     ],
 )
 def test_wordings_are_read_from_a_list_and_from_what_is_nearly_one(said: str, found: list[str]) -> None:
@@ -142,7 +147,9 @@ def test_queries_that_fail_are_counted_and_the_others_kept_for_the_next_attempt(
             return [f"other {query}"]
 
     queries = {"1": "good", "2": "bad", "3": "good too"}
-    first = collect(queries, Half(), tmp_path / "kept.jsonl")
+    told: list[tuple[int, int]] = []
+    first = collect(queries, Half(), tmp_path / "kept.jsonl", lambda *numbers: told.append(numbers))
+    assert told == [(3, 3)]
     assert first.by_query == {"1": ["other good"], "3": ["other good too"]}
     assert first.failures == {"2": "no wordings"}
     asked.clear()

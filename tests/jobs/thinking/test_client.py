@@ -12,7 +12,7 @@ from clusterlab.errors import ClusterlabError, InputError, UnreachableError
 from jobs.serving.endpoint import Endpoint
 from jobs.thinking import client as client_module
 from jobs.thinking.budget import SpentError
-from jobs.thinking.client import TRIES, Asked, Client, Reply
+from jobs.thinking.client import TRIES, Asked, Client, Reply, TooLongError
 from tests.jobs.thinking.conftest import Answer, StandIn, budget, client_of
 
 Serve = Callable[[Answer], StandIn]
@@ -90,7 +90,9 @@ def test_a_malformed_reply_ends_it_with_what_was_said(serve: Serve, said: Any) -
         ),
         (401, "who is it?", InputError, r"status 401: .*who is it"),
         (404, "no such model", InputError, r"status 404: .*no such model"),
-        (400, "too long", ClusterlabError, r"refused with status 400: .*too long"),
+        (400, "too hot", ClusterlabError, r"refused with status 400: .*too hot"),
+        (400, "This model's maximum context length is 8192 tokens.", TooLongError, r"maximum context length is 8192"),
+        (400, "90 tokens of the prompt and 9 of the answer; allowed: 64", TooLongError, r"of the answer; allowed: 64"),
         (500, "broken", ClusterlabError, r"refused with status 500: .*broken"),
     ],
 )
