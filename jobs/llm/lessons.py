@@ -38,6 +38,9 @@ class Learner:
     step_tokens: int = 2048
     """With padding, at most: a step has few long lessons or many short ones."""
     learning_rate: float = 2e-3
+    initializer_range: float = 0.02
+    """Standard deviation of the first weights. Transformers' own is 1 / sqrt(width) of a width of 2500; from it a model
+    that is narrow may learn late, or never in its steps, what two words mean together."""
     seed: int = 0
 
 
@@ -96,6 +99,7 @@ def _shape(learner: Learner, vocab_size: int) -> TinyLlama:
         num_key_value_heads=learner.num_attention_heads,
         vocab_size=vocab_size,
         max_position_embeddings=learner.max_position_embeddings,
+        initializer_range=learner.initializer_range,
     )
 
 

@@ -35,6 +35,8 @@ class TinyLlama:
     sequence_length: int = 32
     """Short: in a long row of unrelated sentences a base may not find within these steps where an answer comes from."""
     learning_rate: float = 3e-3
+    initializer_range: float = 0.02
+    """Standard deviation of the first weights."""
     seed: int = 0
 
 
@@ -69,6 +71,7 @@ def untrained(recipe: TinyLlama) -> Any:
             num_key_value_heads=recipe.num_key_value_heads,
             vocab_size=recipe.vocab_size,
             max_position_embeddings=recipe.max_position_embeddings,
+            initializer_range=recipe.initializer_range,
             tie_word_embeddings=True,
             pad_token_id=PAD,
             bos_token_id=BOS,
