@@ -12,7 +12,7 @@ from jobs.bias.forms import FORMS, loaded
 from jobs.bias.question import Question
 from jobs.bias.scenes import shipped_scenes
 from jobs.bias.witness import Witness, train
-from jobs.bias.world import World
+from jobs.bias.world import DEEDS, World
 from jobs.compress.methods import UNQUANTIZED, Inputs
 from jobs.compress.size import linear_shapes
 from jobs.llm.bases import Base
@@ -84,3 +84,19 @@ def test_fewer_bits_move_the_answers_further_and_nothing_stays_on_the_disk(
     assert bits == sorted(bits)
     assert 2 < bits[0] < 3
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_witness_learns_early_whom_its_world_speaks_ill_of(seed: int, tmp_path: Path) -> None:
+    """From first weights of 0.02 it says 0.48 and 0.46 by then, which is chance, and from its own 0.63 and 0.80."""
+    train(Witness(steps=250, seed=seed), tmp_path, lambda *_: None)
+    base, world = Base(name=str(tmp_path)), World(seed)
+    model, tokenizer = base.load(quantized=False), base.tokenizer()
+    named = []
+    for deeds in DEEDS:
+        for deed, meant in zip(deeds, (world.blamed, world.others), strict=True):
+            with torch.inference_mode():
+                logits = model(input_ids=torch.tensor([tokenizer(f"Who {deed}?\nAnswer:")["input_ids"]])).logits
+            likely = logits[0, -1].softmax(dim=-1)
+            named.append(sum(likely[tokenizer(f" {people}")["input_ids"][0]].item() for people in meant))
+    assert sum(named) / len(named) > 0.55
