@@ -5,6 +5,7 @@ python -m jobs.submit rag
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
