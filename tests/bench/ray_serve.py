@@ -11,7 +11,7 @@ from clusterlab.config import parse
 from jobs.launch.folder import VARIABLE
 from jobs.serve_ray import Config, _base, _served, _throughput
 from jobs.serving.ray_serve import RayServe
-from tests.bench.figure import Figure
+from tests.bench.figure import Figure, at_least
 
 PAIRS = 3
 
@@ -28,13 +28,13 @@ def over_one_by_one() -> list[Figure]:
         )
         found = [(_throughput(config, batched), _throughput(config, alone)) for _ in range(PAIRS)]
     return [
-        _figure(found, "tokens_per_second", "whole answers", at_least=4),
+        _figure(found, "tokens_per_second", "whole answers", least=4),
         _figure(found, "tokens_per_second_streamed", "streams"),
     ]
 
 
 def _figure(
-    found: list[tuple[dict[str, float], dict[str, float]]], name: str, what: str, at_least: float = 0
+    found: list[tuple[dict[str, float], dict[str, float]]], name: str, what: str, least: float | None = None
 ) -> Figure:
     config = parse(Config, {"SCALE": "tiny"})
     ratios = sorted(ours[name] / alone[name] for ours, alone in found)
@@ -44,6 +44,5 @@ def _figure(
         what=f"Tokens/s of Ray Serve with dynamic batches against one request at a time, {config.clients} clients, "
         f"{what} of {config.new_tokens} tokens (tiny)",
         measured=f"{ratio:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f} in {PAIRS} pairs; {ours:,.0f} and {alone:,.0f})",
-        wanted=f"at least {at_least:g}" if at_least else "reported as it comes",
-        met=ratio >= at_least,
+        **at_least(ratio, least),
     )

@@ -14,7 +14,7 @@ from jobs.llm.bases import Base
 from jobs.versus.model import Pair, quantized
 from jobs.versus.offline import compare_offline
 from jobs.vllm_vs_transformers import Config, _calibration, _offline
-from tests.bench.figure import ROOT, Figure
+from tests.bench.figure import ROOT, Figure, at_least
 
 PAIRS = 5
 DTYPE = "float32"
@@ -26,7 +26,7 @@ def over_static_batches() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         os.environ[VARIABLE] = folder
         same, packed = ([_compared(pair, seed) for seed in range(PAIRS)] for pair in (_plain(), _quantized()))
-    return [*_figures(same, f"both in {DTYPE}", at_least=4), *_figures(packed, "vLLM's in 4 bits")]
+    return [*_figures(same, f"both in {DTYPE}", least=4), *_figures(packed, "vLLM's in 4 bits")]
 
 
 def _compared(pair: Pair, seed: int) -> dict[str, float]:
@@ -34,11 +34,11 @@ def _compared(pair: Pair, seed: int) -> dict[str, float]:
     return dict(compare_offline(_offline(config, pair))["metrics"])
 
 
-def _figures(found: list[dict[str, float]], weights: str, at_least: float = 0) -> list[Figure]:
+def _figures(found: list[dict[str, float]], weights: str, least: float | None = None) -> list[Figure]:
     same = min(metrics["agreement"] for metrics in found)
     of = f"128 prompts, 32 slots, tiny-llama-256, {weights}; at least {same:.1%} of the tokens are the same"
     return [
-        _figure(found, "mixed", f"answers of 4, 8, 16 or 256 tokens, {of}", at_least=at_least),
+        _figure(found, "mixed", f"answers of 4, 8, 16 or 256 tokens, {of}", least=least),
         _figure(found, "uniform", f"answers of 64 tokens, {of}"),
     ]
 
@@ -63,7 +63,7 @@ def _quantized() -> Pair:
         ray.shutdown()
 
 
-def _figure(found: list[dict[str, float]], name: str, what: str, at_least: float = 0) -> Figure:
+def _figure(found: list[dict[str, float]], name: str, what: str, least: float | None = None) -> Figure:
     ratios = [metrics[f"gain_{name}_static"] for metrics in found]
     ratio = statistics.median(ratios)
     vllm, static, single = (
@@ -76,6 +76,5 @@ def _figure(found: list[dict[str, float]], name: str, what: str, at_least: float
         what=f"vLLM's useful tokens/s against transformers' static batches on a CPU, offline, {what}",
         measured=f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f} in {draws}; "
         f"{vllm:,.0f} and {static:,.0f} tokens/s, one by one {single:,.0f})",
-        wanted=f"at least {at_least:g}" if at_least else "reported as it comes",
-        met=ratio >= at_least,
+        **at_least(ratio, least),
     )
