@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from clusterlab.config import Scale, Source, by_scale, range_problems, source_problems
@@ -30,7 +29,7 @@ from jobs.llm.bases import MADE as MADE_BASES
 from jobs.llm.hub import SMOLLM2_360M
 from jobs.retrieval.embedders import MINILM, PACKAGED, WORDLLAMA
 from jobs.retrieval.made import MOST
-from jobs.serving.access import access, endpoint_problems
+from jobs.serving.access import access, base_folder, endpoint_problems
 from jobs.serving.endpoint import KEY_VARIABLE, Endpoint, key_of
 from jobs.serving.engine import engine_of
 from jobs.versus.price import Price, machine_problems
@@ -218,14 +217,6 @@ def _endpoint(config: Config) -> Iterator[Endpoint | None]:
     if config.endpoint is None:
         # Who plays in the other environment asks with the key of the environment too.
         os.environ[KEY_VARIABLE] = key_of(os.environ)
-    with access(config, lambda: _folder(config), served_name=config.model.partition("@")[0], max_slots=1) as endpoint:
+    name = config.model.partition("@")[0]
+    with access(config, lambda: base_folder(config.model), served_name=name, max_slots=1) as endpoint:
         yield endpoint
-
-
-def _folder(config: Config) -> Path:
-    """Of the model of a server of its own."""
-    from jobs.llm.bases import Base
-    from jobs.llm.process import quiet, report_pretraining
-
-    quiet()
-    return Base.of(config.model, report_pretraining).folder()

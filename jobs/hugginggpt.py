@@ -161,12 +161,12 @@ def _route(config: Config) -> dict[str, float]:
                 asyncio.run(_ask(config, [controller], requests, server, journal))
                 asyncio.run(_respond(config, controller, requests, journal, responses))
         finally:
-            found = found_of(journal.all())
+            found, told = found_of(journal.all()), responses.all()
             said = f"The controller is {config.served_model or config.model}, scale {config.scale}."
             text = markdown(found, read_cards(experts), overlap, said)
-            (folder / "table.md").write_text(text + lines_of(responses.all()))
+            (folder / "table.md").write_text(text + lines_of(told))
     draw(found, f"{said} {len(requests)} requests, {len(EXPERTS)} specialised models", folder / "hugginggpt.png")
-    return metrics_of(found) | told_of(responses.all()) | overlap
+    return metrics_of(found) | told_of(told) | overlap
 
 
 def _experts(config: Config) -> Path:

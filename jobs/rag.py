@@ -35,7 +35,7 @@ from jobs.retrieval.rewriters import SCRIPTED, SERVED, Scripted, Served
 from jobs.retrieval.table import markdown
 from jobs.retrieval.vectors import EMBEDDED, FLAT
 from jobs.retrieval.wording import PARALLEL, Wordings, collect, kept
-from jobs.serving.access import access, endpoint_problems
+from jobs.serving.access import access, base_folder, endpoint_problems
 from jobs.serving.engine import engine_of
 
 BGE = Source("BAAI/bge-base-en-v1.5@a5beb1e3e68b9ab74eb54cfd186867f64f240e1a")
@@ -202,20 +202,11 @@ def _wordings(config: Config, collection: Collection) -> Wordings:
 def _rewrite(config: Config) -> dict[str, float]:
     """In a worker: ask a server for wordings, one of its own where none is given, and write them down."""
     queries = load_collection(**_asked_collection(config)).queries
-    with access(config, lambda: _folder(config), served_name=_name(config), max_slots=PARALLEL) as endpoint:
+    with access(config, lambda: base_folder(config.model), served_name=_name(config), max_slots=PARALLEL) as endpoint:
         rewriter = Served(endpoint=endpoint, number=config.num_wordings, limit_seconds=config.answer_seconds)
         found = collect(queries, rewriter, run_folder() / WORDINGS, partial(report, "wordings"))
     (run_folder() / FAILURES).write_text(json.dumps(found.failures, indent=2))
     return {}
-
-
-def _folder(config: Config) -> Path:
-    """Of the model of a server of its own."""
-    from jobs.llm.bases import Base
-    from jobs.llm.process import quiet, report_pretraining
-
-    quiet()
-    return Base.of(config.model, report_pretraining).folder()
 
 
 def _name(config: Config) -> str:

@@ -26,8 +26,8 @@ IDLE_SECONDS = 2.0
 class Asked:
     """A request that is over, with its answer as it came; `outcome` reads it.
 
-    Reading takes the CPU about as long as asking does, so it waits until the load is over. Until then an answer is some
-    200 bytes for each event.
+    Reading takes CPU between two requests that are timed, so it waits until the load is over. Until then an answer is
+    kept as it came.
     """
 
     scheduled: float

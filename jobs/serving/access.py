@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from clusterlab.config import Scale
+from clusterlab.config import Scale, Source
 from clusterlab.errors import InputError
 from jobs.launch.folder import run_folder
 from jobs.load.target import split_url
@@ -63,6 +63,15 @@ def endpoint_problems(config: Asking) -> list[str]:
     if (config.endpoint is None) != (config.served_model is None):
         wrong.append("ENDPOINT, SERVED_MODEL: allowed: both or none")
     return wrong
+
+
+def base_folder(model: Source) -> Path:
+    """The folder of a model for a server of the job's own: one that is given, or a base, found or made."""
+    from jobs.llm.bases import Base
+    from jobs.llm.process import quiet, report_pretraining
+
+    quiet()
+    return Base.of(model, report_pretraining).folder()
 
 
 @contextmanager
