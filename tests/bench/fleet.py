@@ -73,7 +73,7 @@ def _play(numbers: Sequence[int]) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(dir=ROOT) as out, stage._stage(store / "stages") as folder:
         stage.Request(root=str(ROOT), labs=(LAB,), out=out).save(folder / "request.json")
         (folder / "layers.json").write_text(json.dumps([str(layer) for layer in layers]))
-        command = [sys.executable, "-m", "tests.bench.fleet", str(folder), *map(str, numbers)]
+        command = [str(CONTROL.with_name("python")), "-m", "tests.bench.fleet", str(folder), *map(str, numbers)]
         environment = {name: each for name, each in os.environ.items() if not name.startswith(("AWS_", "SKYPILOT_"))}
         player = start_apart(command, cwd=ROOT, env=environment | {"PYTHONPATH": str(ROOT)})
         try:
