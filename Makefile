@@ -35,7 +35,7 @@ help: ## list the targets
 $(UV):
 	@echo "environment: uv"
 	@$(PYTHON) -m venv .venv/uv
-	@.venv/uv/bin/pip install --quiet uv==0.13.9
+	@.venv/uv/bin/pip install --quiet --quiet uv==0.13.9
 
 COMPILED :=
 # vLLM is built for CUDA or for CPUs, and the machine decides; both are one version.
@@ -118,7 +118,7 @@ lint: $(SKY)/installed
 	$(SKY)/bin/ruff check .
 	$(SKY)/bin/ruff format --check .
 	$(SKY)/bin/mypy
-	$(SKY)/bin/lint-imports
+	$(SKY)/bin/lint-imports --no-logo
 
 # The control plane is tested where neither torch nor ray can be imported.
 .PHONY: test-control
