@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from threading import Event
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from clusterlab.simulation.course import Course
     from clusterlab.simulation.result import Result
 
+WEEK = timedelta(weeks=1)
 MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of its own is made there)
 INSTALL = "pip install 'clusterlab[aws,money,simulation]' 'skypilot[aws]==0.14.1'"
 
@@ -142,7 +144,7 @@ def _interrupted() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def _progress(course: Course) -> Iterator[Callable[[datetime, int], object]]:
-    """A line that grows with the days, on stderr."""
+    """A line that grows with the days, on stderr; where that is no terminal, a line a week."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -151,7 +153,11 @@ def _progress(course: Course) -> Iterator[Callable[[datetime, int], object]]:
         TextColumn("{task.percentage:.0f} %"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=terminal(stderr=True), transient=True) as progress:
+    console = terminal(stderr=True)
+    if not console.is_terminal:
+        yield _weekly(course.start)
+        return
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=(course.end - course.start).total_seconds())
 
         def told(at: datetime, launches: int) -> None:
@@ -159,3 +165,13 @@ def _progress(course: Course) -> Iterator[Callable[[datetime, int], object]]:
             progress.update(task, completed=done, description=f"{at:%Y-%m-%d}, {launches} launches")
 
         yield told
+
+
+def _weekly(due: datetime) -> Callable[[datetime, int], None]:
+    def told(at: datetime, launches: int) -> None:
+        nonlocal due
+        if at >= due:
+            typer.echo(f"{at:%Y-%m-%d}, {launches} launches", err=True)
+            due = at + WEEK
+
+    return told
