@@ -141,7 +141,8 @@ def processes(word: str) -> list[int]:
         # The first process and this one are the rehearsal's; all other Pythons are SkyPilot's, whatever they say.
         if pid in (1, os.getpid()):
             continue
-        with suppress(FileNotFoundError, ProcessLookupError):
+        # Of one that is ending, the kernel also says that it may not be looked at.
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
             same = (folder / "ns/pid").readlink() == here and (folder / "exe").readlink() == python
             if same and word in (folder / "cmdline").read_text(errors="replace"):
                 found.append(pid)
