@@ -30,7 +30,7 @@ def test_a_semester_is_told_as_json_and_drawn(begin: Begin, tmp_path: Path, monk
     done = CliRunner().invoke(app, [*SMALL, "--json", "--chart", str(tmp_path / "spend.svg")])
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
-    assert re.fullmatch(r"(2026-09-\d\d, \d+ launches\n)+", done.stderr)
+    assert re.fullmatch(r"(2026-\d\d-\d\d, \d+ launches\n){2}", done.stderr)
     assert set(told["invariants"].values()) == {"PASS"}
     assert told["num_launches"] >= 12
     drawing = ET.fromstring((tmp_path / "spend.svg").read_text())
