@@ -63,9 +63,11 @@ class Words:
         if self.wording is Wording.TRAINED:
             return Asked(prompt=plan_prompt(request.text), max_tokens=SHORT["plan"])
         tasks = "".join(f"- {name}({', '.join(task.args)}): {task.description}\n" for name, task in TASKS.items())
+        if self.chat:
+            return Asked(messages=_conversation(f"{RULES}{tasks}", request), max_tokens=MAX_TOKENS["plan"])
         examples = "".join(f"\nRequest: {text}\nPlan: {plan}\n" for text, plan in EXAMPLES)
         prompt = f"{RULES}{tasks}{examples}\nRequest: {request.text}\nPlan:"
-        return Asked(prompt=prompt, max_tokens=MAX_TOKENS["plan"], stop=() if self.chat else ("\n",))
+        return Asked(prompt=prompt, max_tokens=MAX_TOKENS["plan"], stop=("\n",))
 
     def steps(self, text: str) -> list[Step]:
         """Of what was written for a plan.
@@ -107,6 +109,14 @@ class Words:
             return text.strip() if text.strip() in names else None
         found = re.findall(r"[\w-]+", text)
         return next((word for word in found if word in names), None)
+
+
+def _conversation(rules: str, request: Request) -> tuple[dict[str, str], ...]:
+    """One in which other requests were planned before, as HuggingGPT gives its demonstrations."""
+    said = [{"role": "system", "content": rules}]
+    for text, plan in EXAMPLES:
+        said += [{"role": "user", "content": text}, {"role": "assistant", "content": plan}]
+    return (*said, {"role": "user", "content": request.text})
 
 
 def _card(expert: Expert, measured: Mapping[str, float]) -> str:

@@ -75,6 +75,15 @@ def test_a_model_that_was_not_trained_for_it_sees_tasks_examples_and_cards(
     assert decision.models == request.models
 
 
+def test_a_chat_has_planned_other_requests_before(requests: list[Request]) -> None:
+    words = Words(wording=Wording.CHAT)
+    rules, *before, last = words.plan(requests[0]).messages
+    assert rules["role"] == "system"
+    assert [said["role"] for said in before] == ["user", "assistant"] * 3
+    assert [len(words.steps(said["content"])) for said in before[1::2]] == [1, 3, 3]
+    assert last == {"role": "user", "content": requests[0].text}
+
+
 @pytest.mark.parametrize("said", ["I do not know.", "0 paint image=image-1", "0 translation text=#0", "[]", ""])
 def test_what_is_no_plan_is_kept_with_its_reason_and_not_asked_for_again(
     serve: Serve, requests: list[Request], said: str
