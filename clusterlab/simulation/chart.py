@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from xml.sax.saxutils import escape
 
-from clusterlab.report.charts import BOTTOM, HEIGHT, LEFT, NUM_TICKS, RIGHT, STEPS, TOP, WIDTH
+from clusterlab.report.charts import BOTTOM, HEIGHT, NUM_TICKS, RIGHT, STEPS, TOP, WIDTH
 from clusterlab.simulation.result import Result
 
 WEEK = timedelta(weeks=1)
+LEFT = 84
+"""Of the axis: millions of dollars stand beside it."""
 NUM_WEEKS = 8
 """That have a label, at most."""
 ROW = 18
@@ -28,7 +30,7 @@ def svg(result: Result) -> str:
     high = _high(max([result.cap_usd, *(day.held_usd for day in result.days)]))
     last = result.days[-1].at if result.days else result.start + WEEK
     canvas = _Canvas(first=result.start, last=last, high=high)
-    height = HEIGHT + ROW
+    height = HEIGHT + 2 * ROW
     title = (
         f"{result.course}, simulated: {result.num_students:,} students, {result.num_labs} labs, "
         f"{result.counts.launches:,} launches (seed {result.seed})"
@@ -88,9 +90,9 @@ def _lines(result: Result, canvas: _Canvas) -> Iterator[str]:
         ("#1f5fa8", f"spent, in the end {spent[-1][1]:,.0f}"),
     )
     for number, (color, text) in enumerate(legend):
-        row = TOP + ROW * (number + 2)
-        yield f'<rect x="{LEFT + 12}" y="{row - 9}" width="14" height="8" fill="{color}"/>'
-        yield f'<text x="{LEFT + 32}" y="{row}">{escape(text)}</text>'
+        x = LEFT + number * (WIDTH - LEFT - RIGHT) // len(legend)
+        yield f'<rect x="{x}" y="{HEIGHT - 9}" width="14" height="8" fill="{color}"/>'
+        yield f'<text x="{x + 20}" y="{HEIGHT}">{escape(text)}</text>'
 
 
 def _high(usd: Decimal) -> Decimal:
