@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -21,6 +22,27 @@ def test_the_api_server_gets_a_greater_share_than_another_session(tmp_path: Path
         SkyPilot(home=tmp_path, root=tmp_path, log=tmp_path / "log", variables={}).go_first()
         assert Path(f"/proc/{server.pid}/autogroup").read_text().split()[-1] == "-15"
         server.communicate()
+
+
+def test_a_process_that_is_ending_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readlink = Path.readlink
+
+    def of(path: Path) -> Path:
+        # What the kernel says of one that has no namespaces any more.
+        if path == Path(f"/proc/{ending.pid}/ns/pid"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return readlink(path)
+
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()", str(tmp_path)]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE) as ending,
+        subprocess.Popen(command, stdin=subprocess.PIPE) as other,
+    ):
+        monkeypatch.setattr(Path, "readlink", of)
+        assert processes(str(tmp_path)) == [other.pid]
+        monkeypatch.undo()
+        for each in (ending, other):
+            each.communicate()
 
 
 def test_what_a_failed_command_said_is_shown_without_its_colours(
