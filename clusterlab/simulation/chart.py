@@ -8,12 +8,10 @@ from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from xml.sax.saxutils import escape
 
-from clusterlab.report.charts import BOTTOM, HEIGHT, NUM_TICKS, RIGHT, STEPS, TOP, WIDTH
+from clusterlab.report.charts import BOTTOM, HEIGHT, LEFT, NUM_TICKS, RIGHT, STEPS, TOP, WIDTH
 from clusterlab.simulation.result import Result
 
 WEEK = timedelta(weeks=1)
-LEFT = 84
-"""Of the axis: millions of dollars stand beside it."""
 NUM_WEEKS = 8
 """That have a label, at most."""
 ROW = 18
