@@ -21,6 +21,7 @@ from unittest.mock import patch
 
 import yaml
 
+from clusterlab.calendar import DAYS
 from clusterlab.lab import Lab
 from clusterlab.rehearsal import account, image, on_cloud, play, stage
 from clusterlab.rehearsal.apart import start_apart
@@ -36,7 +37,6 @@ AT_ONCE = 2 * max(2, os.cpu_count() or 1)
 NUM_CLUSTERS = int(os.environ.get("FLEET_CLUSTERS", "24"))
 """The issue's class; fewer where a machine has less time."""
 LOOK_SECONDS = 1.0
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def fleet() -> list[Figure]:
