@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from xml.sax.saxutils import escape
 
 from clusterlab.report.charts import BOTTOM, HEIGHT, LEFT, NUM_TICKS, RIGHT, STEPS, TOP, WIDTH
+from clusterlab.simulation.course import WEEK
 from clusterlab.simulation.result import Result
 
-WEEK = timedelta(weeks=1)
 NUM_WEEKS = 8
 """That have a label, at most."""
 ROW = 18

@@ -9,7 +9,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from threading import Event
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from clusterlab.simulation.course import Course
     from clusterlab.simulation.result import Result
 
-WEEK = timedelta(weeks=1)
 MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of its own is made there)
 INSTALL = "pip install 'clusterlab[aws,money,simulation]' 'skypilot[aws]==0.14.1'"
 
@@ -145,6 +143,10 @@ def _interrupted() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def _progress(course: Course) -> Iterator[Callable[[datetime, int], object]]:
     """A line that grows with the days, on stderr; where that is no terminal, a line a week."""
+    console = terminal(stderr=True)
+    if not console.is_terminal:
+        yield _weekly(course.start)
+        return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -153,10 +155,6 @@ def _progress(course: Course) -> Iterator[Callable[[datetime, int], object]]:
         TextColumn("{task.percentage:.0f} %"),
         TimeElapsedColumn(),
     )
-    console = terminal(stderr=True)
-    if not console.is_terminal:
-        yield _weekly(course.start)
-        return
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=(course.end - course.start).total_seconds())
 
@@ -168,6 +166,8 @@ def _progress(course: Course) -> Iterator[Callable[[datetime, int], object]]:
 
 
 def _weekly(due: datetime) -> Callable[[datetime, int], None]:
+    from clusterlab.simulation.course import WEEK
+
     def told(at: datetime, launches: int) -> None:
         nonlocal due
         if at >= due:
