@@ -12,6 +12,7 @@ from jobs.experts.plan import Plan, Step, line_of, parse_json, parse_lines, to_j
 from jobs.experts.planner import model_prompt, plan_prompt
 from jobs.experts.requests import Request
 from jobs.experts.tasks import TASKS
+from jobs.load.conversation import worked
 from jobs.thinking.client import Asked
 from jobs.thinking.wording import Wording
 
@@ -44,7 +45,7 @@ EXAMPLES = (
         '"args": {"text": "<resource>-0", "text2": "<resource>-1"}}]',
     ),
 )
-"""Requests with their plans: one step, a chain, and two branches that meet."""
+"""Requests with their plans: one step, a chain, and two branches that meet; a chat has planned them before."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +65,9 @@ class Words:
             return Asked(prompt=plan_prompt(request.text), max_tokens=SHORT["plan"])
         tasks = "".join(f"- {name}({', '.join(task.args)}): {task.description}\n" for name, task in TASKS.items())
         if self.chat:
-            return Asked(messages=_conversation(f"{RULES}{tasks}", request), max_tokens=MAX_TOKENS["plan"])
+            return Asked(
+                messages=tuple(worked(f"{RULES}{tasks}", EXAMPLES, request.text)), max_tokens=MAX_TOKENS["plan"]
+            )
         examples = "".join(f"\nRequest: {text}\nPlan: {plan}\n" for text, plan in EXAMPLES)
         prompt = f"{RULES}{tasks}{examples}\nRequest: {request.text}\nPlan:"
         return Asked(prompt=prompt, max_tokens=MAX_TOKENS["plan"], stop=("\n",))
@@ -109,14 +112,6 @@ class Words:
             return text.strip() if text.strip() in names else None
         found = re.findall(r"[\w-]+", text)
         return next((word for word in found if word in names), None)
-
-
-def _conversation(rules: str, request: Request) -> tuple[dict[str, str], ...]:
-    """One in which other requests were planned before, as HuggingGPT gives its demonstrations."""
-    said = [{"role": "system", "content": rules}]
-    for text, plan in EXAMPLES:
-        said += [{"role": "user", "content": text}, {"role": "assistant", "content": plan}]
-    return (*said, {"role": "user", "content": request.text})
 
 
 def _card(expert: Expert, measured: Mapping[str, float]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from clusterlab.errors import ClusterlabError
+from jobs.load.conversation import worked
 from jobs.load.target import PORTS, Target, split_url
 
 SCRIPTED, SERVED = "scripted", "served"
@@ -82,11 +83,8 @@ class Served:
 
     def _messages(self, query: str) -> list[dict[str, str]]:
         """A conversation in which other queries were written again before."""
-        said = [{"role": "system", "content": PROMPT.format(number=self.number)}]
-        for asked, others in WORKED.items():
-            said.append({"role": "user", "content": asked})
-            said.append({"role": "assistant", "content": "\n".join(others[: self.number])})
-        return [*said, {"role": "user", "content": query}]
+        examples = ((asked, "\n".join(others[: self.number])) for asked, others in WORKED.items())
+        return worked(PROMPT.format(number=self.number), examples, query)
 
     @property
     def _url(self) -> str:
