@@ -71,9 +71,9 @@ def test_loads_end_as_metrics_a_record_of_every_request_and_a_picture(
     metrics = main(config)
     assert metrics["answered"] == 1
     low, high = loads.split(",")
-    # A timer of the server's may end a millisecond early, and of a busy machine several tokens come in one reading.
+    # Of a busy machine several tokens come in one reading.
     for load in (low, high):
-        assert metrics[f"ttft_p50_seconds_at_{load}"] >= 0.008
+        assert metrics[f"ttft_p50_seconds_at_{load}"] >= 0.01
         assert metrics[f"tpot_p50_seconds_at_{load}"] >= 0
     assert metrics[f"tokens_per_second_at_{high}"] > metrics[f"tokens_per_second_at_{low}"]
     assert (folder / "load.png").read_bytes().startswith(b"\x89PNG")
@@ -82,7 +82,7 @@ def test_loads_end_as_metrics_a_record_of_every_request_and_a_picture(
     assert [len(each["requests"]) for each in written] == [20, 20]
     requests = [request for each in written for request in each["requests"]]
     assert {request["tokens"] for request in requests} == {4}
-    # The fourth token comes no sooner than the third is due.
+    # A timer of the server's may end a millisecond early; the fourth token comes no sooner than the third is due.
     assert min(request["last_token"] - request["scheduled"] for request in requests) >= 0.01 + 2 * 0.002
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2]
