@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ import pytest
 from jobs.serving.endpoint import Endpoint
 from jobs.thinking.budget import Budget
 from jobs.thinking.client import Client
+from tests.web import Handler, serving
 
 Answer = Callable[[dict[str, Any]], Any]
 """Of a request's body: texts of the choices, or a status with a body, or bytes as they are."""
@@ -49,42 +48,26 @@ def serve() -> Iterator[Callable[[Answer], StandIn]]:
 
         def start(answer: Answer) -> StandIn:
             stand_in = StandIn(answer=answer)
-            server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"stand_in": stand_in}))
-            server.daemon_threads = True
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.server_close)
-            stack.callback(server.shutdown)
-            stand_in.url = f"http://127.0.0.1:{server.server_address[1]}"
+            stand_in.url = stack.enter_context(serving(type("Handler", (_Handler,), {"stand_in": stand_in})))
             return stand_in
 
         yield start
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     stand_in: StandIn
 
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"]))) | {"path": self.path}
+    def respond(self) -> None:
+        body = json.loads(self.body()) | {"path": self.path}
         self.stand_in.bodies.append(body)
         assert self.headers["Authorization"] == "Bearer secret"
         said = self.stand_in.answer(body)
         if isinstance(said, bytes):
-            self._send(200, said)
+            self.send(said)
         elif isinstance(said, tuple):
-            self._send(said[0], json.dumps(said[1]).encode())
+            self.send(json.dumps(said[1]).encode(), status=said[0])
         else:
-            self._send(200, json.dumps(_completion(said, chat="messages" in body)).encode())
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-    def _send(self, status: int, content: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+            self.send(json.dumps(_completion(said, chat="messages" in body)).encode())
 
 
 def _completion(texts: list[str], *, chat: bool) -> dict[str, Any]:
