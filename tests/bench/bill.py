@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.bench.figure import CONTROL, ROOT, Figure
+from tests.bench.figure import CONTROL_PYTHON, ROOT, Figure
 
 ROWS = 10_000_000
 MEMORY_GIB = 2.0
@@ -21,9 +21,9 @@ def bills() -> list[Figure]:
     """A bill of ten million rows: imported, and grouped by student x lab."""
     with tempfile.TemporaryDirectory(prefix="clusterlab-bench-") as folder:
         export, store = f"{folder}/export.parquet", f"{folder}/store"
-        made = _run(CONTROL.with_name("python"), "make", export, str(ROWS))
-        taken = _run(CONTROL.with_name("python"), "take-in", export, store)
-        grouped = _run(CONTROL.with_name("python"), "group", export, store)
+        made = _run(CONTROL_PYTHON, "make", export, str(ROWS))
+        taken = _run(CONTROL_PYTHON, "take-in", export, store)
+        grouped = _run(CONTROL_PYTHON, "group", export, store)
         # The control plane has no pyarrow, which pandas reads Parquet with.
         pandas = _run(Path(sys.executable), "pandas", store)
     return [_over_bare(grouped), _over_pandas(grouped, pandas), _memory(made, taken, grouped)]

@@ -15,8 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.bench.figure import REPORTED, Figure
-from tests.bench.reaper import REGION, TAGS, bare, beside_moto, launch, measured_on_moto, over_bare
+from tests.bench.figure import REPORTED, Figure, from_control
+from tests.bench.reaper import REGION, TAGS, bare, launch, measured_on_moto, over_bare
 
 NUM_MACHINES = 500
 NUM_PAIRS = 5
@@ -27,7 +27,7 @@ COURSE = TAGS["course"]
 
 def ending() -> list[Figure]:
     """A class of 500 machines taken down, and bare boto3 that does no more than terminate them, in turn."""
-    return beside_moto("tests.bench.ending", NUM_MACHINES, NUM_PAIRS)
+    return from_control("tests.bench.ending", NUM_MACHINES, NUM_PAIRS)
 
 
 def _figures(num_machines: int, num_pairs: int) -> list[dict[str, Any]]:

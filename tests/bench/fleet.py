@@ -27,7 +27,7 @@ from clusterlab.rehearsal import account, image, on_cloud, play, stage
 from clusterlab.rehearsal.apart import start_apart
 from clusterlab.rehearsal.client import processes
 from clusterlab.rehearsal.on_cloud import Scene
-from tests.bench.figure import CONTROL, REPORTED, ROOT, Figure
+from tests.bench.figure import CONTROL, CONTROL_PYTHON, REPORTED, ROOT, Figure
 
 CLASS = "clusters/llm-2026.yaml"
 LAB = "labs/qlora.yaml"
@@ -76,7 +76,7 @@ def _play(numbers: Sequence[int]) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(dir=ROOT) as out, stage._stage(store / "stages") as folder:
         stage.Request(root=str(ROOT), labs=(LAB,), out=out).save(folder / "request.json")
         (folder / "layers.json").write_text(json.dumps([str(layer) for layer in layers]))
-        command = [str(CONTROL.with_name("python")), "-m", "tests.bench.fleet", str(folder), *map(str, numbers)]
+        command = [str(CONTROL_PYTHON), "-m", "tests.bench.fleet", str(folder), *map(str, numbers)]
         environment = {name: each for name, each in os.environ.items() if not name.startswith(("AWS_", "SKYPILOT_"))}
         player = start_apart(command, cwd=ROOT, env=environment | {"PYTHONPATH": str(ROOT)})
         try:

@@ -8,16 +8,14 @@ Runs where Pulumi is, in `.venv/sky`.
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench.figure import CONTROL, ROOT, Figure
+from tests.bench.figure import ROOT, Figure, from_control
 
 MANY, FEW = 200, 20
 NUM_PAIRS = 5
@@ -26,12 +24,10 @@ CLASS = ROOT / "clusters" / "llm-2026.yaml"
 
 def infra() -> list[Figure]:
     """The program of a class of many students and of few, in turn."""
-    command = [str(CONTROL.with_name("python")), "-W", "ignore", "-m", "tests.bench.infra"]
-    # As `make` has it: Python keeps what it compiled, which of the clouds' packages takes longer than all the rest.
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    for pairs in ("1", str(NUM_PAIRS)):
-        done = subprocess.run([*command, pairs], cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
-    return [Figure(**values) for values in json.loads(done.stdout.splitlines()[-1])]
+    # The first compiles what the clouds' packages are made of.
+    for num_pairs in (1, NUM_PAIRS):
+        figures = from_control("tests.bench.infra", num_pairs)
+    return figures
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.bench.figure import CONTROL, ROOT, Figure
+from tests.bench.figure import CONTROL, ROOT, Figure, from_control
 
 NUM_PROCESSES = 8
 SECONDS = 5.0
@@ -31,9 +31,7 @@ NUM_STUDENTS, NUM_LABS = 1000, 20
 
 def ledger() -> list[Figure]:
     """The ledger's reservations a second, and its sums by student and lab."""
-    command = [str(CONTROL.with_name("python")), "-m", "tests.bench.ledger"]
-    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    return [Figure(**values) for values in json.loads(done.stdout.splitlines()[-1])]
+    return from_control("tests.bench.ledger")
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.bench.figure import CONTROL, ROOT, Figure
+from tests.bench.figure import Figure, from_control
 
 NUM_MACHINES = 2000
 NUM_PAIRS = 3
@@ -31,14 +30,7 @@ TAGS = {"course": "llm-2026", "lab": "qlora", "student": "ana", "run": "r1", "le
 
 def reaper() -> list[Figure]:
     """The sweep that terminates a whole class, and bare boto3 that does no more than that, in turn."""
-    return beside_moto("tests.bench.reaper", NUM_MACHINES, NUM_PAIRS)
-
-
-def beside_moto(module: str, num_machines: int, num_pairs: int) -> list[Figure]:
-    """The figures that a module measures and prints where moto is."""
-    command = [str(CONTROL.with_name("python")), "-m", module, str(num_machines), str(num_pairs)]
-    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    return [Figure(**values) for values in json.loads(done.stdout.splitlines()[-1])]
+    return from_control("tests.bench.reaper", NUM_MACHINES, NUM_PAIRS)
 
 
 def measured_on_moto(measure: Callable[[int, int], list[dict[str, Any]]]) -> None:

@@ -21,7 +21,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.bench.figure import CONTROL, ROOT, Figure
+from tests.bench.figure import CONTROL, Figure, from_control
 from tests.clusterlab.submission.cluster import PYTHON, RayCluster, ray_cluster
 
 NUM_PAIRS = 5
@@ -32,9 +32,7 @@ LAB = "labs/echo.yaml"
 
 def submit() -> list[Figure]:
     """Submissions of a job that says three words."""
-    command = [str(CONTROL.with_name("python")), "-m", "tests.bench.submit", str(NUM_PAIRS), str(NUM_EACH)]
-    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    return [Figure(**values) for values in json.loads(done.stdout.splitlines()[-1])]
+    return from_control("tests.bench.submit", NUM_PAIRS, NUM_EACH)
 
 
 def main() -> None:
