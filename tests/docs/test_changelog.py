@@ -27,5 +27,15 @@ def test_each_release_has_a_version_and_a_day_the_newest_first() -> None:
     assert releases == sorted(releases, reverse=True)
 
 
-def test_changes_are_of_the_kinds_that_keep_a_changelog_has() -> None:
-    assert set(re.findall(r"^### (.*)$", TEXT, re.MULTILINE)) <= KINDS
+def test_each_version_has_each_kind_of_change_that_keep_a_changelog_knows_once_at_most() -> None:
+    for section in SECTION.split(TEXT)[2::2]:
+        kinds = re.findall(r"^### (.*)$", section, re.MULTILINE)
+        assert set(kinds) <= KINDS
+        assert len(set(kinds)) == len(kinds)
+
+
+def test_each_line_of_a_change_belongs_to_one() -> None:
+    for section in re.split(r"^### .*$", TEXT, flags=re.MULTILINE)[1:]:
+        changes = section.partition("\n## ")[0].strip().splitlines()
+        assert changes[0].startswith("- ")
+        assert all(re.match(r"- \S|  \S", line) for line in changes)
