@@ -12,6 +12,8 @@ export UV_FIND_LINKS := $(FIND_LINKS)
 export UV_PYTHON_DOWNLOADS := never
 # Python keeps what it compiled: importing ray, torch and transformers then takes half as long, hundreds of times in tests.
 unexport PYTHONDONTWRITEBYTECODE
+# What Python keeps back and when, is tested as on a machine where nobody set it.
+unexport PYTHONUNBUFFERED
 
 UV := .venv/uv/bin/uv
 SKY := .venv/sky
@@ -111,7 +113,14 @@ results: env ## run every lab at tiny, and keep what it measured: docs/results.m
 	@$(TRAIN)/bin/clusterlab reproduce --setup $(if $(FRESH),--fresh) $(LABS:%=labs/%.yaml)
 
 .PHONY: test
-test: lint docs-fresh test-jobs test-control test-infra ## every check, and every test that needs no root and is over in a minute
+test: programs lint docs-fresh test-jobs test-control test-infra ## every check, and every test that needs no root and is over in a minute
+
+# What SkyPilot runs for itself, and what everybody asks servers with: without them tests would fail by the hundred.
+PROGRAMS := curl git rsync ssh ssh-keygen
+.PHONY: programs
+programs:
+	@missing=; for each in $(PROGRAMS); do command -v $$each >/dev/null || missing+=" $$each"; done; [ -z "$$missing" ] || \
+	  { echo "make test: not installed:$$missing; \`apt-get install curl git openssh-client rsync\` installs them" >&2; exit 1; }
 
 .PHONY: lint
 lint: $(SKY)/installed

@@ -75,6 +75,8 @@ class Request:
             FOLDER_VARIABLE: str(folder),
             TAGS_VARIABLE: self.tags.format(),
             FINGERPRINT_VARIABLE: self.asked.fingerprint,
+            # Output goes to a file: Python would keep it back, kilobytes of it, and put it behind what an error says.
+            "PYTHONUNBUFFERED": "1",
             # Ray kills a stopped job after 3 seconds if it is not told otherwise.
             "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS),
         } | {name: str(value) for name, value in known.items() if value is not None}

@@ -67,6 +67,8 @@ def run_lab(
         "CLUSTERLAB_RUN_DIR": str(folder),
         # This machine is paid for already.
         "CLUSTERLAB_USD_PER_HOUR": "0",
+        # Its output is a pipe's, where Python would put it behind what an error says.
+        "PYTHONUNBUFFERED": "1",
     }
     with held(folder):
         pass  # Whether it can be written; the job itself holds it then.

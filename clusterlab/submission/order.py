@@ -115,9 +115,7 @@ class Order:
 
     def job(self, folder: str, package: str) -> dict[str, Any]:
         """What Ray is asked for; the folder is one below the student's own on the node."""
-        # Its output goes to a file, where Python would keep it back until there are kilobytes of it.
-        ours = {RESULTS_VARIABLE: "1", "PYTHONUNBUFFERED": "1"}
-        variables = self.request.variables(Path(folder)) | ours | dict(self.secrets)
+        variables = self.request.variables(Path(folder)) | {RESULTS_VARIABLE: "1"} | dict(self.secrets)
         return {
             "submission_id": self.tags.run,
             "entrypoint": self.request.entrypoint(Path(folder), python=NODES_PYTHON),

@@ -48,6 +48,7 @@ def test_the_entrypoint_learns_folder_tags_price_and_fingerprint() -> None:
     assert variables["CLUSTERLAB_FINGERPRINT"] == request.asked.fingerprint
     assert variables["CLUSTERLAB_USD_PER_HOUR"] == "0.80"
     assert "CLUSTERLAB_USD_PER_HOUR" not in _request().variables(FOLDER)
+    assert variables["PYTHONUNBUFFERED"] == "1"
 
 
 @pytest.mark.parametrize("price", ["cheap", "-1", "NaN", "inf"])

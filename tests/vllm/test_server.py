@@ -25,7 +25,6 @@ from jobs.serving.memory import host_gib
 from jobs.serving.protocol import status_after_hang_up, statuses
 from jobs.serving.server import serving
 from jobs.serving.vllm import Vllm
-from tests.programs import needs_curl
 from tests.repository import wait_until
 from tests.vllm.conftest import tiny
 
@@ -103,7 +102,6 @@ def test_the_asynchronous_openai_client_gets_many_answers_at_once(endpoint: Endp
     assert asyncio.run(ask_at_once()) == [text] * 16
 
 
-@needs_curl
 def test_curl_gets_a_stream(endpoint: Endpoint, text: str) -> None:
     body = json.dumps(completion(endpoint, PROMPT, 8, stream=True))
     # The key comes on standard input: arguments are everybody's to read.

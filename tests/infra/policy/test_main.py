@@ -14,7 +14,7 @@ from tests.clusterlab.conftest import ROOT
 
 def test_pack_is_served_as_the_engine_starts_it() -> None:
     """The engine runs the folder, reads a port from its stdout, and asks there."""
-    command = [sys.executable, "-W", "ignore", str(ROOT / "infra" / "policy")]
+    command = [sys.executable, "-u", "-W", "ignore", str(ROOT / "infra" / "policy")]
     with subprocess.Popen(command, cwd="/", stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,10 +21,9 @@ from jobs.agents.tasks import made_documents
 from jobs.agents.turn import Turn
 from jobs.retrieval.embedders import load_embedder
 from jobs.thinking.budget import Budget
-from tests.programs import needs
 
 TOOLS = (SEARCH_TOOL, PYTHON_TOOL, PLAN_TOOL)
-needs_bwrap = needs(PROGRAM, package="bubblewrap")
+needs_bwrap = pytest.mark.skipif(shutil.which(PROGRAM) is None, reason=f"needs {PROGRAM}: `apt-get install bubblewrap`")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,7 +20,6 @@ from jobs.serving.tgi_protocol import ROUTER
 from jobs.serving.transformers import Transformers
 from tests.jobs.serving.asking import ask, curl, hang_up, openai_client
 from tests.jobs.serving.conftest import MAX_MODEL_LEN, settings_of
-from tests.programs import needs_curl
 
 INPUTS = "the cluster"
 
@@ -93,7 +92,6 @@ def test_tgi_s_client_raises_what_it_raises_of_tgi(endpoint: Endpoint) -> None:
         client.generate("a" * MAX_MODEL_LEN, max_new_tokens=8)
 
 
-@needs_curl
 def test_curl_gets_an_object_and_a_stream(endpoint: Endpoint) -> None:
     asked = {"inputs": INPUTS, "parameters": {"max_new_tokens": 4, "return_full_text": True}}
     text = json.loads(curl(endpoint, "/generate", asked))["generated_text"]

@@ -20,7 +20,6 @@ from jobs.serving.server import serving
 from jobs.serving.transformers import Batching, Transformers
 from tests.jobs.serving.asking import ask, curl, hang_up, idle_connections, openai_client, resident_mib
 from tests.jobs.serving.conftest import MAX_MODEL_LEN, NUM_TOKENS, settings_of
-from tests.programs import needs_curl
 from tests.repository import wait_until
 
 PROMPT = [70, 80, 90]
@@ -136,7 +135,6 @@ def test_several_answers_to_one_prompt_differ_as_their_seeds_do(endpoint: Endpoi
     assert texts[1] == alone["choices"][0]["text"]
 
 
-@needs_curl
 def test_curl_gets_the_answer_and_the_stream(endpoint: Endpoint, text: str) -> None:
     assert json.loads(curl(endpoint, "/v1/completions", FIXED))["choices"][0]["text"] == text
     *events, end, _ = curl(endpoint, "/v1/completions", FIXED | {"stream": True}).split("\n\n")
