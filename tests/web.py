@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -40,6 +44,15 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def send_json(self, values: Any, *, status: int = 200) -> None:
+        """The same, of JSON."""
+        self.send(json.dumps(values).encode(), status=status, headers={"Content-Type": "application/json"})
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+class _Files(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Nothing."""
 
@@ -62,3 +75,8 @@ def serving(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def serving_files(folder: Path) -> AbstractContextManager[str]:
+    """The URL of a server that has the files of a folder."""
+    return serving(partial(_Files, directory=folder))

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -16,26 +12,18 @@ from playwright.sync_api import Browser
 from tests.browser.conftest import DARK, DESKTOP, SCREENS, window
 from tests.browser.test_page import PNG, WCAG
 from tests.clusterlab.conftest import ROOT
+from tests.web import serving_files
 
 SITE = ROOT / ".cache" / "site"
 PAGES = ("index", "labs/qlora", "es/labs/qlora", "results", "architecture", "api/Lab")
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Files, and no word about each."""
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """The site as a server has it: a page of the file system may not read the index that it searches."""
     assert (SITE / "index.html").is_file(), "there is no site; `make site` builds it"
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=SITE)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving_files(SITE) as url:
+        yield url
 
 
 @pytest.mark.parametrize("screen", SCREENS)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from clusterlab import skypilot
 from tests.clusterlab.conftest import LAB
+from tests.needs import needs_skypilot
 
-pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
+pytestmark = needs_skypilot
 
 Launch = Callable[[str, str | None], Any]
 

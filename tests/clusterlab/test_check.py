@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from clusterlab import skypilot
 from clusterlab.check import all_paths, check
 from clusterlab.cluster import class_paths
 from clusterlab.lab import lab_paths
 from tests.clusterlab.conftest import ROOT, spoil
+from tests.needs import needs_skypilot
 
 LAB = Path("labs/toy.yaml")
 SIDECAR = Path("labs/toy.expected.yaml")
@@ -183,7 +183,7 @@ def test_a_fault_of_the_sidecar_is_named_with_its_place(house: Path, old: str, n
     assert any(fault.startswith("labs/toy.expected.yaml: ") and message in fault for fault in found), found
 
 
-@pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
+@needs_skypilot
 def test_what_skypilot_would_refuse_is_a_fault(house: Path) -> None:
     spoil(LAB, "setup:", "set_up:")
     assert faults(house) == ["labs/toy.yaml: SkyPilot refuses it: unknown key 'set_up', did you mean setup?"]

@@ -27,9 +27,10 @@ from clusterlab.ledger.ledger import Ledger
 from clusterlab.plan import plan
 from clusterlab.rehearsal.prices import write_skypilot_catalog
 from tests.clusterlab.conftest import ROOT
+from tests.needs import needs_skypilot
 from tests.ports import skypilot_port
 
-pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
+pytestmark = needs_skypilot
 
 CATALOG = Catalog.load()
 AWS = within(CATALOG, [Infra.parse("aws/us-east-1", path="infra")], path="infra")

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from clusterlab import skypilot
 from clusterlab.ledger.budget import Budget, Scope
 from clusterlab.ledger.location import open_ledger
 from tests.clusterlab.conftest import Apply, refused, spoil
 from tests.clusterlab.test_policy import resources
+from tests.needs import needs_skypilot
 
-pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
+pytestmark = needs_skypilot
 
 # The toy lab for at most 4 hours on the dearer of its machines, an A10G at 1.006 USD an hour with 100 GB at 0.08 a
 # month, idle for 10 minutes; and 1 GB of egress at 0.09.

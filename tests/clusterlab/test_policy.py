@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from clusterlab import skypilot
 from clusterlab.catalog import Catalog
 from clusterlab.lab import lab_paths
 from clusterlab.offers import UNBILLED
 from clusterlab.tags import Tags
 from tests.clusterlab.conftest import LAB, ROOT, Apply, refused, spoil
+from tests.needs import needs_skypilot
 
-pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
+pytestmark = needs_skypilot
 
 LEASE_FORMAT = "%Y%m%dt%H%M%Sz"
 

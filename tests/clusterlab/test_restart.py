@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, select
 
-from clusterlab import skypilot
 from clusterlab.ledger.budget import Scope
 from clusterlab.ledger.entry import Kind
 from clusterlab.ledger.ledger import Ledger
@@ -20,8 +19,9 @@ from clusterlab.ledger.location import open_ledger
 from clusterlab.ledger.schema import ENTRIES
 from tests.clusterlab.conftest import Apply
 from tests.clusterlab.ledger.conftest import use
+from tests.needs import needs_skypilot
 
-pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
+pytestmark = needs_skypilot
 
 CENT = Decimal("0.01")
 FORK: Any = multiprocessing.get_context("fork")

@@ -14,8 +14,9 @@ from clusterlab.document import Document
 from clusterlab.errors import MissingError
 from clusterlab.lab import lab_paths
 from tests.clusterlab.conftest import ROOT, spoil
+from tests.needs import needs_skypilot
 
-pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
+pytestmark = needs_skypilot
 
 PARSE = """
 import json, sys, yaml

@@ -9,12 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -23,6 +21,7 @@ from clusterlab.errors import InputError, UnreachableError
 from clusterlab.tunnel import tunnel
 from tests.ports import free_port
 from tests.repository import ROOT, marked, no_process_left, wait_until
+from tests.web import Handler, serving
 
 CLUSTER = "llm-2026"
 
@@ -36,21 +35,16 @@ class Head:
     sshd: subprocess.Popen[bytes]
 
 
-class _Hello(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"hello from the cluster")
-
-    def log_message(self, *_: object) -> None:
-        pass
+class _Hello(Handler):
+    def respond(self) -> None:
+        self.send(b"hello from the cluster")
 
 
 @pytest.fixture
 def head(tmp_path: Path) -> Iterator[Head]:
     sshd, port = shutil.which("sshd") or "/usr/sbin/sshd", free_port()
     if not Path(sshd).exists():
-        pytest.skip("no sshd here: `sudo apt-get install openssh-server` installs it")
+        pytest.skip("needs sshd: `apt-get install openssh-server`")
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
     shutil.copy(tmp_path / "user.pub", tmp_path / "authorized")
@@ -74,12 +68,9 @@ def head(tmp_path: Path) -> Iterator[Head]:
         f"  IdentityFile {tmp_path}/user\n  IdentitiesOnly yes\n"
         "  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n"
     )
-    endpoint = HTTPServer(("127.0.0.1", 0), _Hello)
-    threading.Thread(target=endpoint.serve_forever, daemon=True).start()
-    wait_until(lambda: _listens(port), seconds=30)
-    yield Head(config=config, endpoint=endpoint.server_address[1], sshd=process)
-    endpoint.shutdown()
-    endpoint.server_close()
+    with serving(_Hello) as url:
+        wait_until(lambda: _listens(port), seconds=30)
+        yield Head(config=config, endpoint=int(url.rpartition(":")[2]), sshd=process)
     process.terminate()
     process.wait()
 

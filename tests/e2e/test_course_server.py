@@ -9,13 +9,11 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +31,7 @@ from infra.aws.server_setup import Setup, user_data, variables
 from tests import postgresql
 from tests.ports import free_port, skypilot_port
 from tests.repository import ROOT
+from tests.web import Handler, serving
 
 FILES = ROOT / "images" / "server"
 TASK = """
@@ -232,26 +231,14 @@ def _tls(home: Path, behind: int) -> Iterator[str]:
 def _lenient() -> Iterator[str]:
     """A policy of the student's own, which lets everything pass."""
 
-    class Policy(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Policy(Handler):
+        def respond(self) -> None:
             # SkyPilot sends and takes JSON as a text in JSON.
-            asked = json.loads(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            answer = json.dumps(json.dumps({key: asked[key] for key in ("task", "skypilot_config")})).encode()
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(answer)
+            asked = json.loads(json.loads(self.body()))
+            self.send_json(json.dumps({key: asked[key] for key in ("task", "skypilot_config")}))
 
-        def log_message(self, *args: Any) -> None:
-            del args
-
-    with HTTPServer(("127.0.0.1", 0), Policy) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Policy) as url:
+        yield url
 
 
 def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -37,7 +37,7 @@ def template() -> dict[str, Any]:
 def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template as Debian's Packer can read it, beside what it uploads."""
     if PACKER is None:
-        pytest.skip("no Packer here; `apt-get install packer` installs one")
+        pytest.skip("needs packer: `apt-get install packer`")
     folder = tmp_path_factory.mktemp("packer")
     for path in (*SCRIPTS, *IMAGES.glob("*.lock")):
         shutil.copy(path, folder)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
 import ipaddress
 import json
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +30,7 @@ from clusterlab.enforcement.notice import Notice
 from clusterlab.ledger.budget import Budget, Scope
 from clusterlab.ledger.ledger import Ledger
 from clusterlab.ledger.spending import Spending
+from tests import web
 from tests.clusterlab.ledger.conftest import Clock, use
 from tests.clusterlab.reaper.conftest import account, session
 
@@ -172,36 +171,25 @@ def encrypted(certificate: Path) -> Iterator[MailServer]:
 class Hook:
     """What a webhook was sent; it answers with `status`."""
 
-    port: int
+    url: str = ""
     status: int = 200
     on_post: Callable[[], object] = lambda: None
     posted: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     @property
     def place(self) -> str:
-        return f"http://127.0.0.1:{self.port}/services/T1001/secret"
+        return f"{self.url}/services/T1001/secret"
 
 
 @pytest.fixture
 def hook() -> Iterator[Hook]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            found.posted.append((self.path, json.loads(body)))
+    found = Hook()
+
+    class Answer(web.Handler):
+        def respond(self) -> None:
+            found.posted.append((self.path, json.loads(self.body())))
             found.on_post()
-            self.send_response(found.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.send(status=found.status)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found = Hook(port=server.server_port)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield found
-        finally:
-            server.shutdown()
-            thread.join()
+    with web.serving(Answer) as found.url:
+        yield found

@@ -5,14 +5,13 @@ It is written by the API's reference and was never held against Google's own ser
 
 from __future__ import annotations
 
-import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests import web
 
 PROJECT, TOKEN = "llm-2026", "a-token"
 ROOT = "https://www.googleapis.com/compute/v1"
@@ -127,27 +126,10 @@ class Project:
 def serving(project: Project) -> Iterator[str]:
     """The API of a project, and its endpoint."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Compute(web.Handler):
+        def respond(self) -> None:
             status, body = project.answer(self.command, self.path, self.headers.get("Authorization"))
-            text = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json; charset=UTF-8")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+            self.send_json(body, status=status)
 
-        do_DELETE = do_GET  # noqa: N815 (the base's name)
-
-        def log_message(self, *args: Any) -> None:
-            del args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with web.serving(Compute) as url:
+        yield f"{url}/"

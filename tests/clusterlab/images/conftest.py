@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.registry import INSTALL, PROGRAM, Server, registry
+from tests.web import Handler, serving
 
 DIGEST = f"sha256:{'a' * 64}"
 IMAGES = f"""# A comment.
@@ -85,26 +84,18 @@ def fake_registry() -> Iterator[Fake]:
     turns: dict[str, Answer] = {}
     asked: list[tuple[str, str | None]] = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Registry(Handler):
+        def respond(self) -> None:
             asked.append((self.path, self.headers["Authorization"]))
             path = self.path.partition("?")[0]
             answer = answers.get(path, Answer(status=404))
             answer = turns.get(path, answer) if self.headers["Authorization"] else answer
-            self.send_response(answer.status)
-            for name, value in (answer.headers | {"Content-Length": str(len(answer.body))}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer.body)
+            self.send(answer.body, status=answer.status, headers=answer.headers)
 
-        def log_message(self, *_: object) -> None: ...
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield Fake(url=f"http://127.0.0.1:{server.server_address[1]}", answers=answers, turns=turns, asked=asked)
-        server.shutdown()
+    with serving(Registry) as url:
+        yield Fake(url=url, answers=answers, turns=turns, asked=asked)
 
 
 def require_registry() -> None:
     if PROGRAM is None:
-        pytest.skip(f"no registry here; `{INSTALL}` installs one")
+        pytest.skip(f"needs docker-registry: `{INSTALL}`")

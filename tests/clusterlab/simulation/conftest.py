@@ -10,14 +10,12 @@ from typing import Any
 
 import pytest
 
-from clusterlab import skypilot
 from clusterlab.cluster import Cluster
 from clusterlab.simulation.course import Course, Size
 from clusterlab.simulation.habits import Habits
 from clusterlab.simulation.semester import Semester
 from tests.clusterlab.conftest import ROOT
 
-needs_sky = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
 Begin = Callable[..., Semester]
 
 

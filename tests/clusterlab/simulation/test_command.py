@@ -17,13 +17,14 @@ from clusterlab.simulation.invariant import Invariant
 from clusterlab.simulation.semester import Semester
 from clusterlab.simulation.server import Round, Server
 from tests.clusterlab.conftest import ROOT
-from tests.clusterlab.simulation.conftest import Begin, needs_sky
+from tests.clusterlab.simulation.conftest import Begin
+from tests.needs import needs_skypilot
 
 FILE = "clusters/llm-2026.yaml"
 SMALL = ["simulate", FILE, "--students", "6", "--labs", "2", "--weeks", "1", "--every", "60"]
 
 
-@needs_sky
+@needs_skypilot
 def test_a_semester_is_told_as_json_and_drawn(begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     del begin  # which forgets the variables of whoever runs the tests
     monkeypatch.chdir(ROOT)
@@ -37,7 +38,7 @@ def test_a_semester_is_told_as_json_and_drawn(begin: Begin, tmp_path: Path, monk
     assert "6 students, 2 labs" in str(drawing.findtext("{*}title"))
 
 
-@needs_sky
+@needs_skypilot
 def test_what_does_not_hold_is_told_with_its_events_and_its_seed(begin: Begin, monkeypatch: Any) -> None:
     del begin
     monkeypatch.chdir(ROOT)
@@ -50,7 +51,7 @@ def test_what_does_not_hold_is_told_with_its_events_and_its_seed(begin: Begin, m
     assert ": let through" in done.stdout
 
 
-@needs_sky
+@needs_skypilot
 def test_ctrl_c_ends_it_after_the_hour_with_what_came_of_it(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     del begin
     monkeypatch.chdir(ROOT)

@@ -9,9 +9,10 @@ from typing import Any
 from clusterlab.simulation.semester import Semester
 from tests import postgresql
 from tests.clusterlab.ledger.conftest import postgresql_server  # noqa: F401 (a fixture)
-from tests.clusterlab.simulation.conftest import Begin, needs_sky
+from tests.clusterlab.simulation.conftest import Begin
+from tests.needs import needs_skypilot
 
-pytestmark = needs_sky
+pytestmark = needs_skypilot
 
 OUTAGE = timedelta(hours=4)
 """Of the semester; the server is down for as long as that takes to simulate."""

@@ -17,9 +17,10 @@ from clusterlab.reaper.reap import reap
 from clusterlab.simulation import server
 from clusterlab.simulation.invariant import Invariant
 from clusterlab.simulation.server import Round, Server
-from tests.clusterlab.simulation.conftest import Begin, needs_sky
+from tests.clusterlab.simulation.conftest import Begin
+from tests.needs import needs_skypilot
 
-pytestmark = needs_sky
+pytestmark = needs_skypilot
 
 
 def test_a_semester_keeps_every_invariant(begin: Begin) -> None:

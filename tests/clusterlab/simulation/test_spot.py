@@ -12,9 +12,10 @@ from clusterlab.ledger.entry import Kind
 from clusterlab.simulation.cloud import Account
 from clusterlab.simulation.machine import Machine
 from clusterlab.simulation.student import PREEMPTED, Attempt, Students
-from tests.clusterlab.simulation.conftest import Begin, needs_sky
+from tests.clusterlab.simulation.conftest import Begin
+from tests.needs import needs_skypilot
 
-pytestmark = needs_sky
+pytestmark = needs_skypilot
 
 
 def test_a_preempted_run_is_charged_what_it_used_at_the_spot_price_and_its_reservation_settled(

@@ -18,9 +18,10 @@ from clusterlab.simulation.student import WRONG
 from clusterlab.simulation.task import Task
 from clusterlab.tags import Tags
 from tests.clusterlab.conftest import ROOT
-from tests.clusterlab.simulation.conftest import Begin, course, needs_sky
+from tests.clusterlab.simulation.conftest import Begin, course
+from tests.needs import needs_skypilot
 
-pytestmark = needs_sky
+pytestmark = needs_skypilot
 
 NOW = datetime(2026, 9, 7, 12, tzinfo=UTC)
 Decided = tuple[Tags, Decimal] | list[str]

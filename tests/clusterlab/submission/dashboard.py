@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
+
+from tests.web import Handler, serving
 
 TOKEN = "0123456789abcdef"
 
@@ -87,39 +87,22 @@ def dashboard() -> Iterator[Dashboard]:
     """Serve one."""
     board = Dashboard()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+    class Jobs(Handler):
+        def respond(self) -> None:
+            body = self.body()
             if board.gone:
-                self.close_connection = True
                 return
             if self.headers["Authorization"] != f"Bearer {TOKEN}":
-                self._send(401, {})
+                self.send_json({}, status=401)
                 return
-            self._send(*board.answer(self.command, self.path, body))
+            status, document = board.answer(self.command, self.path, body)
+            if isinstance(document, bytes):
+                self.send(document, status=status)
+            else:
+                self.send_json(document, status=status)
 
-        do_POST = do_PUT = do_GET  # noqa: N815 (the server's names)
-
-        def _send(self, status: int, document: Any) -> None:
-            content = document if isinstance(document, bytes) else json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    board.address = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with serving(Jobs) as board.address:
         yield board
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _listed(items: list[Any]) -> dict[str, Any]:

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import json
 import stat
-import threading
 import urllib.error
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ import pytest
 from clusterlab.errors import UnreachableError
 from jobs.launch import embedded
 from jobs.launch.embedded import Embedded, embedded_ray
+from tests.web import Handler, serving
 
 LOOPBACK = "0100007F"
 LOOPBACK_IN_IPV6 = f"0000000000000000FFFF0000{LOOPBACK}"
@@ -58,18 +56,13 @@ def test_a_head_that_cannot_start_is_named_and_leaves_nothing(tmp_path: Path, mo
 def test_a_dashboard_that_answers_before_its_node_lives_is_waited_for(
     summary: list[object], lives: bool, tmp_path: Path
 ) -> None:
-    class Dashboard(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(json.dumps({"data": {"summary": summary}}).encode())
+    class Dashboard(Handler):
+        def respond(self) -> None:
+            self.send_json({"data": {"summary": summary}})
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Dashboard) as server:
-        threading.Thread(target=server.serve_forever).start()
-        address = f"http://127.0.0.1:{server.server_port}"
+    with serving(Dashboard) as address:
         head = Embedded(address=address, nodes_address="", token="none", token_path=tmp_path, python="python")
         assert embedded._lives(head) is lives
-        server.shutdown()
 
 
 def test_a_long_temporary_folder_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from jobs.paging.server import PagedVllm
 from jobs.serving.endpoint import Endpoint
 from jobs.serving.settings import ServerSettings
 from jobs.serving.vllm import Vllm
+from tests.web import Handler, serving
 
 BLOCK = 4
 PROMPTS = Prompts(num_tokens=40, num_prompts=3, vocab_size=1000, seed=0)
@@ -29,7 +28,7 @@ vllm:prefix_cache_hits_total{{engine="0"}} {hits}
 """
 
 
-class Cache(BaseHTTPRequestHandler):
+class Cache(Handler):
     """Keeps the beginnings of prompts, block by block, and counts as vLLM does; answers with two tokens."""
 
     kept: set[tuple[int, ...]]
@@ -37,11 +36,11 @@ class Cache(BaseHTTPRequestHandler):
     broken = False
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:
-        self._send("text/plain", METRICS.format(queries=self.queries, hits=self.hits).encode())
-
-    def do_POST(self) -> None:
-        prompt = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["prompt"]
+    def respond(self) -> None:
+        if self.command == "GET":
+            self._send("text/plain", METRICS.format(queries=self.queries, hits=self.hits))
+            return
+        prompt = json.loads(self.body())["prompt"]
         beginnings = [tuple(prompt[:end]) for end in range(BLOCK, len(prompt) + 1, BLOCK)]
         type(self).queries += len(prompt)
         type(self).hits += BLOCK * sum(1 for _ in itertools.takewhile(self.kept.__contains__, beginnings))
@@ -49,16 +48,10 @@ class Cache(BaseHTTPRequestHandler):
         token = {"choices": [{"text": "a", "finish_reason": None}]}
         usage = {"choices": [], "usage": {"completion_tokens": 2}}
         events = [] if self.broken else [json.dumps(each) for each in (token, token, usage)] + ["[DONE]"]
-        self._send("text/event-stream", "".join(f"data: {event}\n\n" for event in events).encode())
+        self._send("text/event-stream", "".join(f"data: {event}\n\n" for event in events))
 
-    def log_message(self, *_: object) -> None: ...
-
-    def _send(self, kind: str, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    def _send(self, kind: str, text: str) -> None:
+        self.send(text.encode(), headers={"Content-Type": kind})
 
 
 @pytest.fixture
@@ -68,12 +61,8 @@ def handler() -> type[Cache]:
 
 @pytest.fixture
 def endpoint(handler: type[Cache]) -> Iterator[Endpoint]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield Endpoint(url=f"http://127.0.0.1:{server.server_port}", model="model", api_key=None)
-        server.shutdown()
-        thread.join()
+    with serving(handler) as url:
+        yield Endpoint(url=url, model="model", api_key=None)
 
 
 @pytest.mark.parametrize("percent", [0, 50, 90])

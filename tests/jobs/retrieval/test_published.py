@@ -1,11 +1,8 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import zipfile
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,11 +12,7 @@ from jobs.llm.cache import VARIABLE
 from jobs.retrieval import published
 from jobs.retrieval.made import made_collection
 from jobs.retrieval.published import archive, load_collection
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        return
+from tests.web import serving_files
 
 
 @pytest.fixture
@@ -32,12 +25,8 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             file.write(tmp_path / "source" / name, f"scifact/{name}")
     digest = hashlib.md5((tmp_path / "scifact.zip").read_bytes(), usedforsecurity=False).hexdigest()
     monkeypatch.setitem(published.MD5, "scifact", digest)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with serving_files(tmp_path) as url:
+        yield url
 
 
 def test_a_published_collection_is_downloaded_once(url: str, tmp_path: Path) -> None:

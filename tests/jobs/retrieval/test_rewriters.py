@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,8 +12,9 @@ import pytest
 from jobs.retrieval.rewriters import RewriteError, Scripted, Served, wordings
 from jobs.retrieval.wording import MOST_IN_A_ROW, PARALLEL, collect
 from jobs.serving.endpoint import Endpoint
+from tests.web import Handler, serving
 
-Answer = Callable[[BaseHTTPRequestHandler, dict[str, object]], None]
+Answer = Callable[[Handler, dict[str, object]], None]
 DOWN = "http://127.0.0.1:9"
 
 
@@ -23,32 +22,17 @@ DOWN = "http://127.0.0.1:9"
 def server(answer: Answer) -> Iterator[str]:
     """A server that answers every POST so; its URL."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            try:
-                answer(self, body)
-            except OSError:
-                return  # The client has gone.
+    class Answering(Handler):
+        def respond(self) -> None:
+            answer(self, json.loads(self.body()))
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.server_address[1]}"
-        finally:
-            listening.shutdown()
-            thread.join()
+    with serving(Answering) as url:
+        yield url
 
 
 def reply(content: bytes, status: int = 200) -> Answer:
-    def answer(handler: BaseHTTPRequestHandler, _: dict[str, object]) -> None:
-        handler.send_response(status)
-        handler.end_headers()
-        handler.wfile.write(content)
+    def answer(handler: Handler, _: dict[str, object]) -> None:
+        handler.send(content, status=status)
 
     return answer
 
@@ -65,7 +49,7 @@ def served(url: str, limit_seconds: float = 5) -> Served:
 def test_a_model_is_asked_by_name_with_the_query_and_the_key() -> None:
     seen: list[tuple[str, str | None, dict[str, object]]] = []
 
-    def answer(handler: BaseHTTPRequestHandler, body: dict[str, object]) -> None:
+    def answer(handler: Handler, body: dict[str, object]) -> None:
         seen.append((handler.path, handler.headers["Authorization"], body))
         reply(saying('["one way", "another"]'))(handler, body)
 
@@ -116,7 +100,7 @@ def test_a_server_that_is_down_is_named() -> None:
 
 
 def test_the_time_limit_is_for_the_whole_reply_and_not_for_each_byte() -> None:
-    def drip(handler: BaseHTTPRequestHandler, _: dict[str, object]) -> None:
+    def drip(handler: Handler, _: dict[str, object]) -> None:
         handler.send_response(200)
         handler.end_headers()
         for place in range(100):

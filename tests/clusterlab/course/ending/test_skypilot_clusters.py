@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from clusterlab.course.ending import skypilot_clusters
 from clusterlab.course.ending.skypilot_clusters import ENDPOINT_VARIABLE, Ended, end
+from tests.web import Handler, serving
 
 SKY = """#!/bin/sh
 echo "$@" >> {folder}/calls
@@ -34,21 +33,13 @@ def sky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    class Healthy(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/api/health" else 404)
-            self.end_headers()
+    class Healthy(Handler):
+        def respond(self) -> None:
+            self.send(status=200 if self.path == "/api/health" else 404)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name that it overrides)
-            del format, args
-
-    with HTTPServer(("127.0.0.1", 0), Healthy) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        monkeypatch.setenv(ENDPOINT_VARIABLE, f"http://127.0.0.1:{running.server_port}")
+    with serving(Healthy) as url:
+        monkeypatch.setenv(ENDPOINT_VARIABLE, url)
         yield
-        running.shutdown()
-        thread.join()
 
 
 @pytest.mark.usefixtures("server")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import requests
 
-from clusterlab import skypilot
 from clusterlab.course.fleet.launcher import Condition, Fault, LaunchError
 from clusterlab.errors import UnreachableError
+from tests.needs import needs_skypilot
 
-pytestmark = pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
+pytestmark = needs_skypilot
 
 
 def told(error: BaseException) -> Any:

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from clusterlab import skypilot
 from clusterlab.cluster import Cluster
 from clusterlab.course.fleet.launcher import Want
 from clusterlab.course.fleet.want import cluster_name, due_next, token_of, wants
 from clusterlab.errors import InputError
 from clusterlab.tags import LABEL
 from tests.clusterlab.conftest import ROOT, Apply, spoil
+from tests.needs import needs_skypilot
 
 DAY = date(2026, 10, 1)
 
@@ -101,7 +101,7 @@ def test_a_shared_class_has_one_whose_token_is_made_once_and_nobody_elses_to_rea
     assert of(class_file)[0].task["secrets"] == {"RAY_AUTH_TOKEN": "chosen-by-somebody"}
 
 
-@pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
+@needs_skypilot
 def test_the_course_policy_lets_it_pass_and_gives_it_a_lease(class_file: Path, apply: Apply, sky: Any) -> None:
     [want, *_] = of(class_file, students=["dan"])
     task = apply(sky.Task.from_yaml_config(yaml.safe_load(yaml.safe_dump({**want.task, "workdir": "."}))))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,8 @@ from clusterlab.catalog import Catalog
 from clusterlab.course.preflight.check import Check
 from clusterlab.course.preflight.subject import Subject
 from clusterlab.reaper.cloud import Cloud
+from tests import web
+from tests.web import Handler
 
 TODAY = date(2026, 9, 10)
 CLASS: dict[str, Any] = {
@@ -80,7 +80,7 @@ def quotas(monkeypatch: pytest.MonkeyPatch) -> Iterator[Quotas]:
     """An emulation of Service Quotas, which speaks its protocol; moto has no quotas of EC2."""
     found = Quotas()
 
-    def answer(handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, Any]:
+    def answer(handler: Handler, body: bytes) -> tuple[int, Any]:
         return found.answer(handler.headers["X-Amz-Target"], json.loads(body))
 
     with serving(answer) as url:
@@ -115,28 +115,13 @@ def session() -> Any:
 
 
 @contextmanager
-def serving(answer: Callable[[BaseHTTPRequestHandler, bytes], tuple[int, Any]]) -> Iterator[str]:
+def serving(answer: Callable[[Handler, bytes], tuple[int, Any]]) -> Iterator[str]:
     """A server of JSON on the loopback."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            code, values = answer(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-            body = json.dumps(values).encode()
-            self.send_response(code)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    class Answering(Handler):
+        def respond(self) -> None:
+            code, values = answer(self, self.body())
+            self.send_json(values, status=code)
 
-        do_POST = do_GET  # noqa: N815 (as http.server calls it)
-
-        def log_message(self, *args: Any) -> None:
-            del args
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with web.serving(Answering) as url:
+        yield url

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from clusterlab import skypilot
 from clusterlab.course.config import ADMIN_POLICY
 from clusterlab.course.preflight.check import Check, Verdict
 from clusterlab.course.preflight.server import (
@@ -25,6 +24,7 @@ from clusterlab.course.preflight.server import (
 from clusterlab.errors import ClusterlabError
 from tests.clusterlab.conftest import ROOT
 from tests.clusterlab.course.preflight.conftest import Make, one, serving, told
+from tests.needs import needs_skypilot
 
 NETWORK = {"cidr": "10.60.0.0/16", "ssh_from": ["192.0.2.0/24"]}
 WELL = {"status": "healthy", "version": "0.14.1"}
@@ -143,7 +143,7 @@ def test_the_stack_exports_it_by_this_name() -> None:
 
 
 @pytest.mark.usefixtures("sky")
-@pytest.mark.skipif(skypilot.version() is None, reason=f"needs SkyPilot: `{skypilot.INSTALL}`")
+@needs_skypilot
 def test_skypilot_itself_answers_so(make: Make, server: Server) -> None:
     """The server's own function for what is asked, with the policy that the server has."""
     from fastapi import HTTPException

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from clusterlab.ledger.ledger import Ledger
 from clusterlab.reaper.cloud import Cloud
 from clusterlab.tags import LEASE_FORMAT
 from tests.clusterlab.ledger.conftest import use
+from tests.web import Handler, serving
 
 RECORDED = json.loads(Path(__file__).with_name("ray.json").read_text())
 """What Ray 2.60's dashboard said of a node with two GPUs by `--num-gpus 2` and none in the machine: a job has one of
@@ -165,24 +164,15 @@ def aws(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Cloud
 
 @pytest.fixture
 def dashboard() -> Iterator[Dashboard]:
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Answer(Handler):
+        def respond(self) -> None:
             path = self.path if "view" in self.path else self.path.partition("?")[0]
-            self.send_response(shown.broken or (200 if path in shown.answers else 404))
-            self.end_headers()
-            self.wfile.write(json.dumps(shown.answers.get(path)).encode())
+            status = shown.broken or (200 if path in shown.answers else 404)
+            self.send_json(shown.answers.get(path), status=status)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    shown = Dashboard(address=f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield shown
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Answer) as address:
+        shown = Dashboard(address=address)
+        yield shown
 
 
 @pytest.fixture

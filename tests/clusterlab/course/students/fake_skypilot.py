@@ -8,8 +8,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.web import Handler, serving
 
 PASSWORD = "f00d"
 PATH = "/users/service-account-tokens"
@@ -89,30 +90,11 @@ def running() -> Iterator[FakeSkyPilot]:
     """One that answers."""
     fake = FakeSkyPilot()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer("GET", {})
+    class Users(Handler):
+        def respond(self) -> None:
+            body = json.loads(self.body() or b"{}")
+            code, values = fake.answer(self.command, self.path, body, self.headers.get("Authorization", ""))
+            self.send_json(values, status=code)
 
-        def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            self._answer("POST", json.loads(self.rfile.read(length) or b"{}"))
-
-        def _answer(self, method: str, body: dict[str, Any]) -> None:
-            code, values = fake.answer(method, self.path, body, self.headers.get("Authorization", ""))
-            data = json.dumps(values).encode()
-            self.send_response(code)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        fake.endpoint = f"http://127.0.0.1:{server.server_port}"
-        try:
-            yield fake
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Users) as fake.endpoint:
+        yield fake
