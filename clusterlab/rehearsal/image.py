@@ -100,7 +100,7 @@ def _bake_system(_root: Path, scratch: Path, _below: Sequence[Path]) -> None:
         f"--include={','.join(PACKAGES)}",
         SUITE,
         "files",
-        _mirror(),
+        mirror(),
         cwd=scratch,
     )
     files = scratch / "files"
@@ -209,7 +209,7 @@ def _run(*command: str, cwd: Path) -> None:
         raise ClusterlabError(f"image: {command[0]} failed: {result.stdout.strip()[-1500:]}")
 
 
-def _mirror() -> str:
+def mirror() -> str:
     """The Debian mirror of this machine, so that one that stands near is used."""
     if MIRROR in os.environ:
         return os.environ[MIRROR]

@@ -28,6 +28,7 @@ from tests.bench.fleet import fleet
 from tests.bench.infra import infra
 from tests.bench.ledger import ledger
 from tests.bench.load import generator_cost, over_vllm_bench
+from tests.bench.newcomer import newcomer
 from tests.bench.parallel import ENGINES
 from tests.bench.ray_serve import over_one_by_one
 from tests.bench.reaper import reaper
@@ -61,6 +62,7 @@ def main() -> None:
         "infra": [infra],
         "fleet": [fleet],
         "submit": [submit],
+        "newcomer": [newcomer],
     }
     for name in sys.argv[1:] or sections:
         _put(name, [figure for measure in sections[name] for figure in _measured(measure)])
