@@ -82,7 +82,7 @@ def _seconds(root: Path, target: str) -> float:
     known = {"HOME": str(HOME), "USER": USER, "LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin"}
     known |= {"SSL_CERT_FILE": CERTIFICATES, "PIP_CERT": CERTIFICATES, "PIP_FIND_LINKS": PLACE}
     variables = [f"{name}={value}" for name, value in known.items()]
-    make = ["make", f"--directory={HOME}/clusterlab", target]
+    make = ["make", "--no-print-directory", f"--directory={HOME}/clusterlab", target]
     # A session of its own, which every login has.
     become = ["setsid", "--wait", "chroot", f"--userspec={USER}:{USER}", str(root), "env", "-i", *variables, *make]
     mounts = ["mount -t proc proc {at}/proc", "mount --rbind /dev {at}/dev", "mount --rbind /sys {at}/sys"]
