@@ -16,6 +16,8 @@ MIN_FREE_GIB = 6
 """For the image (about 3.5 GiB) and the disks of a few machines."""
 TOOLS = apart.TOOLS | host.TOOLS | image.TOOLS | {"ssh": "openssh-client", "rsync": "rsync"}
 """Programs by their Debian package."""
+ROOTS_PATH = "/usr/sbin:/sbin"
+"""Where root finds some of them, and who is asked to become root does not look."""
 _TRY_OVERLAY = (
     "mkdir lower upper work root && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work root"
 )
@@ -42,7 +44,8 @@ def missing(folder: Path) -> Iterator[str]:
         return
     if os.geteuid() != 0:
         yield "root is needed, for namespaces and mounts; run it with sudo, or in a virtual machine of your own"
-    packages = {package for tool, package in TOOLS.items() if shutil.which(tool) is None}
+    places = os.pathsep.join((os.environ.get("PATH", os.defpath), ROOTS_PATH))
+    packages = {package for tool, package in TOOLS.items() if shutil.which(tool, path=places) is None}
     if packages:
         install = f"apt-get install --no-install-recommends {' '.join(sorted(packages))}"
         yield f"programs are missing; `{install}` installs them"

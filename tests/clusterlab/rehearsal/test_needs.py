@@ -21,8 +21,8 @@ def user(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_all_that_is_missing_is_said_in_one_go_with_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    here = shutil.which
-    monkeypatch.setattr(shutil, "which", lambda tool: None if tool in ("mmdebstrap", "rsync", "ip") else here(tool))
+    gone, which = ("mmdebstrap", "rsync", "ip"), shutil.which
+    monkeypatch.setattr(shutil, "which", lambda tool, path=None: None if tool in gone else which(tool, path=path))
     with pytest.raises(MissingError) as caught:
         needs.require(tmp_path)
     lines = str(caught.value).splitlines()
@@ -30,6 +30,12 @@ def test_all_that_is_missing_is_said_in_one_go_with_how_to_get_it(
     assert "apt-get install --no-install-recommends iproute2 mmdebstrap rsync" in lines[1]
     assert caught.value.exit_code == 3
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("user")
+def test_what_only_root_has_on_the_path_is_not_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert not [line for line in needs.missing(tmp_path) if "coreutils" in line]
 
 
 @pytest.mark.usefixtures("user")
