@@ -99,7 +99,7 @@ lock: $(UV) ## resolve images/*.in again into images/*.lock
 	done
 	@# The validator asks for Python 3.12 and runs on 3.11 too: tests/clusterlab/bill/test_export.py.
 	@env -u UV_FIND_LINKS $(UV) pip compile --quiet --universal --python-version 3.12 --no-annotate --no-header \
-	  images/focus.in > images/focus.lock.new && mv images/focus.lock.new images/focus.lock
+	  --override images/focus.overrides.txt images/focus.in > images/focus.lock.new && mv images/focus.lock.new images/focus.lock
 
 # --- what people run --------------------------------------------------------
 
