@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,13 +35,16 @@ _BEGIN_TO_WRITE = select(func.set_config("synchronous_commit", "off", True), fun
 _FLUSH = select(func.pg_logical_emit_message(True, "clusterlab", "flush"))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, weakref_slot=True)
 class Database:
-    """Where a ledger lies."""
+    """Where a ledger lies. Its connections are closed with it, also where nobody does so."""
 
     engine: Engine
     writer: Engine
     """The same, whose transactions are a writer's from their beginning."""
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, self.engine.dispose)
 
     @classmethod
     def at(cls, url: str, *, path: str) -> Database:
