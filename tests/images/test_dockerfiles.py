@@ -105,7 +105,7 @@ def test_the_build_stage_makes_the_environment_where_make_env_finds_it_and_lists
     subprocess.run([named / "bin/python", "-c", there], check=True, cwd=tmp_path)
     text = (tmp_path / "usr/share/sbom/train.cdx.json").read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
-    assert locked(named / "requirements.txt") == listed(text)
+    assert locked(named / "requirements.txt", named / "bin/python") == listed(text)
     assert json.loads(text)["metadata"]["timestamp"].startswith("2023-11-14")
 
 
@@ -140,12 +140,15 @@ def hadolint(path: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def locked(requirements: Path) -> dict[str, str]:
-    """Each package of a lock that is for this machine, by name."""
+def locked(requirements: Path, python: Path) -> dict[str, str]:
+    """Each package of a lock that is for this machine and this Python, by name."""
     from packaging.requirements import Requirement
 
+    ask = [python, "-c", "import platform; print(platform.python_version())"]
+    version = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
+    here = {"python_full_version": version, "python_version": version.rpartition(".")[0]}
     wanted = map(Requirement, requirements.read_text().splitlines())
-    return {each.name: str(each.specifier)[2:] for each in wanted if each.marker is None or each.marker.evaluate()}
+    return {each.name: str(each.specifier)[2:] for each in wanted if each.marker is None or each.marker.evaluate(here)}
 
 
 def listed(sbom: str) -> dict[str, str]:
