@@ -10,6 +10,7 @@ import pytest
 
 from clusterlab.rehearsal.client import SkyPilot, processes
 from clusterlab.rehearsal.steps import StepError
+from tests.repository import wait_until
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux groups nothing here")
@@ -18,7 +19,8 @@ def test_the_api_server_gets_a_greater_share_than_another_session(tmp_path: Path
     script = "import sys; sys.stdin.read()"
     command = [sys.executable, "-c", script, f"sky.server.server {tmp_path}"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as server:
-        assert processes(str(tmp_path)) == [server.pid]
+        # A process has no words yet for a moment after it is there.
+        wait_until(lambda: processes(str(tmp_path)) == [server.pid])
         SkyPilot(home=tmp_path, root=tmp_path, log=tmp_path / "log", variables={}).go_first()
         assert Path(f"/proc/{server.pid}/autogroup").read_text().split()[-1] == "-15"
         server.communicate()
@@ -39,7 +41,7 @@ def test_a_process_that_is_ending_hides_no_other(tmp_path: Path, monkeypatch: py
         subprocess.Popen(command, stdin=subprocess.PIPE) as other,
     ):
         monkeypatch.setattr(Path, "readlink", of)
-        assert processes(str(tmp_path)) == [other.pid]
+        wait_until(lambda: processes(str(tmp_path)) == [other.pid])
         monkeypatch.undo()
         for each in (ending, other):
             each.communicate()
