@@ -144,8 +144,8 @@ def locked(requirements: Path, python: Path) -> dict[str, str]:
     """Each package of a lock that is for this machine and this Python, by name."""
     from packaging.requirements import Requirement
 
-    ask = [python, "-c", "import platform; print(platform.python_version())"]
-    version = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
+    ask = "import platform; print(platform.python_version())"
+    version = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout.strip()
     here = {"python_full_version": version, "python_version": version.rpartition(".")[0]}
     wanted = map(Requirement, requirements.read_text().splitlines())
     return {each.name: str(each.specifier)[2:] for each in wanted if each.marker is None or each.marker.evaluate(here)}
