@@ -49,10 +49,14 @@ def written(setup: Setup = SETUP) -> dict[str, str]:
     return {Path(each["path"]).name: each["content"] for each in files}
 
 
+PACKAGES = {"systemd-analyze": "systemd"}
+"""Of Debian, where a program's has another name."""
+
+
 def needs(program: str) -> str:
     found = shutil.which(program)
     if found is None:
-        pytest.skip(f"needs {program}: `apt-get install {program}`")
+        pytest.skip(f"needs {program}: `apt-get install {PACKAGES.get(program, program)}`")
     return found
 
 
