@@ -46,7 +46,7 @@ def newcomer() -> list[Figure]:
         demo, test = (_seconds(root, command) for command in ("demo", "test"))
     return [
         _figure("`make demo`", demo, minutes=2),
-        _figure("`make test` after it", test, minutes=40),
+        _figure("`make test` after it", test, minutes=30),
     ]
 
 
