@@ -69,8 +69,6 @@ def _make_debian(root: Path) -> None:
     clone = root / str(HOME)[1:] / "clusterlab"
     _run("git", "clone", "--quiet", str(ROOT), str(clone))
     _run("chroot", str(root), "chown", "--recursive", f"{USER}:{USER}", str(HOME))
-    if Path(PLACE).is_absolute():
-        (root / PLACE[1:]).mkdir(parents=True, exist_ok=True)
 
 
 def _seconds(root: Path, target: str) -> float:
@@ -87,7 +85,7 @@ def _seconds(root: Path, target: str) -> float:
     become = ["setsid", "--wait", "chroot", f"--userspec={USER}:{USER}", str(root), "env", "-i", *variables, *make]
     mounts = ["mount -t proc proc {at}/proc", "mount --rbind /dev {at}/dev", "mount --rbind /sys {at}/sys"]
     if Path(PLACE).is_absolute():
-        mounts.append("mount --bind {place} {at}{place}")
+        mounts += ["mkdir --parents {at}{place}", "mount --bind {place} {at}{place}"]
     lines = [each.format(at=shlex.quote(str(root)), place=shlex.quote(PLACE)) for each in mounts]
     script = "\n".join([*lines, f"exec {shlex.join(become)}"])
     log = LOGS / f"{target}.log"

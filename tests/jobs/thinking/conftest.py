@@ -65,9 +65,9 @@ class _Handler(Handler):
         if isinstance(said, bytes):
             self.send(said)
         elif isinstance(said, tuple):
-            self.send(json.dumps(said[1]).encode(), status=said[0])
+            self.send_json(said[1], status=said[0])
         else:
-            self.send(json.dumps(_completion(said, chat="messages" in body)).encode())
+            self.send_json(_completion(said, chat="messages" in body))
 
 
 def _completion(texts: list[str], *, chat: bool) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from clusterlab.course.preflight.check import Check
 from clusterlab.course.preflight.subject import Subject
 from clusterlab.reaper.cloud import Cloud
 from tests import web
-from tests.web import Handler
 
 TODAY = date(2026, 9, 10)
 CLASS: dict[str, Any] = {
@@ -80,7 +79,7 @@ def quotas(monkeypatch: pytest.MonkeyPatch) -> Iterator[Quotas]:
     """An emulation of Service Quotas, which speaks its protocol; moto has no quotas of EC2."""
     found = Quotas()
 
-    def answer(handler: Handler, body: bytes) -> tuple[int, Any]:
+    def answer(handler: web.Handler, body: bytes) -> tuple[int, Any]:
         return found.answer(handler.headers["X-Amz-Target"], json.loads(body))
 
     with serving(answer) as url:
@@ -115,10 +114,10 @@ def session() -> Any:
 
 
 @contextmanager
-def serving(answer: Callable[[Handler, bytes], tuple[int, Any]]) -> Iterator[str]:
+def serving(answer: Callable[[web.Handler, bytes], tuple[int, Any]]) -> Iterator[str]:
     """A server of JSON on the loopback."""
 
-    class Answering(Handler):
+    class Answering(web.Handler):
         def respond(self) -> None:
             code, values = answer(self, self.body())
             self.send_json(values, status=code)
